@@ -1,0 +1,160 @@
+"""Every error that labkit raises on purpose, in one tree.
+
+    LabkitError                      what happened, likely why, one command to try
+    ├── ConfigError                  a setting, a name or a version is wrong
+    │   ├── UnknownModel             no such alias in data/models.toml
+    │   ├── UnknownBackend           no such engine name
+    │   └── VersionMismatch          a notebook and labkit of different versions
+    ├── WeightsError                 model files
+    │   ├── OfflineError             no network, and the file is not here
+    │   ├── ProxyError               a proxy stands in between and refuses
+    │   ├── CertificateError         the certificate is not trusted (company proxy, wrong clock)
+    │   ├── DownloadError            the server answered, but not with the file
+    │   ├── HashMismatch             the bytes are not the bytes that were promised
+    │   ├── NoSpace                  the disk cannot hold it
+    │   └── BadModelFile             not a GGUF, truncated, or an architecture the engine cannot run
+    ├── EngineError                  an engine process
+    │   ├── EngineMissing            not installed here
+    │   ├── EngineStartError         it did not come up
+    │   ├── EngineDied               it was up and is gone
+    │   └── EngineTimeout            it is up and does not answer in time
+    ├── RequestError                 one request
+    │   ├── ContextTooLong           the prompt does not fit the model's context window
+    │   ├── UnsupportedParameter     the engine would silently ignore this parameter
+    │   └── Refused                  the engine said no (wrong key, unknown model, bad value)
+    └── CourseError                  lessons, notebooks, exercises
+        ├── UnknownLesson            no such lesson
+        └── UnknownExercise          no such exercise
+
+Taught in notebook 00, section "Where errors show".
+"""
+from __future__ import annotations
+
+__all__ = [
+    "LabkitError",
+    "ConfigError", "UnknownModel", "UnknownBackend", "VersionMismatch",
+    "WeightsError", "OfflineError", "ProxyError", "CertificateError", "DownloadError", "HashMismatch", "NoSpace",
+    "BadModelFile",
+    "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
+    "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused",
+    "CourseError", "UnknownLesson", "UnknownExercise",
+]  # fmt: skip
+
+
+class LabkitError(Exception):
+    """The root: `what` happened, the likely `why`, and one command to `fix` it (each a str; why and fix may be "")."""
+
+    def __init__(self, what: str, why: str = "", fix: str = ""):
+        self.what, self.why, self.fix = what, why, fix
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.why:
+            lines.append(f"Likely why: {self.why}")
+        if self.fix:
+            lines.append(f"Try: {self.fix}")
+        return "\n".join(lines)
+
+    def __reduce__(self):
+        return type(self), (self.what, self.why, self.fix)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython prints: a learner needs these three lines, not thirty frames of ours."""
+        return [f"{type(self).__name__}: {line}" if i == 0 else line for i, line in enumerate(str(self).splitlines())]
+
+
+class ConfigError(LabkitError):
+    """A setting, a name or a version is wrong."""
+
+
+class UnknownModel(ConfigError):
+    """No such alias in data/models.toml."""
+
+
+class UnknownBackend(ConfigError):
+    """No such engine name."""
+
+
+class VersionMismatch(ConfigError):
+    """A notebook and labkit of different versions."""
+
+
+class WeightsError(LabkitError):
+    """Something about model files."""
+
+
+class OfflineError(WeightsError):
+    """No network, and the file is not here."""
+
+
+class ProxyError(WeightsError):
+    """A proxy stands in between and refuses."""
+
+
+class CertificateError(WeightsError):
+    """The server's certificate is not trusted here."""
+
+
+class DownloadError(WeightsError):
+    """The server answered, but not with the file."""
+
+
+class HashMismatch(WeightsError):
+    """The bytes are not the bytes that were promised."""
+
+
+class NoSpace(WeightsError):
+    """The disk cannot hold the file."""
+
+
+class BadModelFile(WeightsError):
+    """Not a GGUF, truncated, or an architecture the engine cannot run."""
+
+
+class EngineError(LabkitError):
+    """Something about an engine process."""
+
+
+class EngineMissing(EngineError):
+    """The engine is not installed here."""
+
+
+class EngineStartError(EngineError):
+    """The engine did not come up."""
+
+
+class EngineDied(EngineError):
+    """The engine was up and is gone."""
+
+
+class EngineTimeout(EngineError):
+    """The engine is up and does not answer in time."""
+
+
+class RequestError(LabkitError):
+    """Something about one request."""
+
+
+class ContextTooLong(RequestError):
+    """The prompt does not fit the model's context window."""
+
+
+class UnsupportedParameter(RequestError):
+    """The engine would silently ignore this parameter, so labkit refuses to send it."""
+
+
+class Refused(RequestError):
+    """The engine said no: wrong key, unknown model, bad value."""
+
+
+class CourseError(LabkitError):
+    """Something about lessons, notebooks or exercises."""
+
+
+class UnknownLesson(CourseError):
+    """No such lesson in data/lessons.toml."""
+
+
+class UnknownExercise(CourseError):
+    """No such exercise."""
