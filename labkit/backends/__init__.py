@@ -1,0 +1,168 @@
+"""Engines behind one endpoint: `connect()` finds or starts the best one that is here.
+
+    with labkit.connect() as endpoint: ...                       # auto: whatever is here, on the bundled model
+    endpoint = labkit.connect("llamacpp", model="smollm2-135m")  # or say which
+
+Environment variables take the place of "auto": LABKIT_BACKEND, LABKIT_MODEL, and LABKIT_BASE_URL with LABKIT_API_KEY for a
+server that already runs. Taught in notebook 00, section "What runs on your machine".
+"""
+from __future__ import annotations
+
+import difflib
+import os
+import threading
+import warnings
+import weakref
+from dataclasses import replace
+from importlib import import_module
+
+from labkit.backends.base import Endpoint, Reply, Stream
+from labkit.backends.capabilities import Capabilities, Capability
+from labkit.backends.settings import Availability, Settings
+from labkit.errors import ConfigError, EngineMissing, Refused, UnknownBackend
+
+__all__ = [
+    "Availability", "Capabilities", "Capability", "Endpoint", "EngineWarning", "Reply", "Settings", "Stream",
+    "available", "connect",
+]  # fmt: skip
+
+# Name -> module, in the order in which "auto" prefers them.
+BACKENDS = {"llamacpp": "labkit.backends.llamacpp"}
+
+
+class EngineWarning(UserWarning):
+    """Starting one more engine here will slow down or starve the ones that already run."""
+
+
+def available() -> dict[str, Availability]:
+    """Say for every engine whether it can be started here; loads none of them."""
+    return {name: _module(name).available() for name in BACKENDS}
+
+
+def connect(
+    backend: str = "auto",
+    model: str = "auto",
+    *,
+    context: int = 2048,
+    parallel: int = 4,
+    threads: int | None = None,
+    start_timeout: float = 120,
+) -> Endpoint:
+    """Return an endpoint on this machine; the engine starts if it has to.
+
+    backend: a name from `available()`, or "auto". model: an alias of data/models.toml, optionally with a variant
+    ("smollm2-135m:q4_1"), or "auto" for the default. context: tokens of one conversation. parallel: conversations at once.
+    threads: CPU threads of the engine; the default leaves one core free, because llama.cpp's threads spin while they wait.
+    Two calls with the same arguments in one process share one engine.
+    Raises UnknownBackend, UnknownModel, EngineMissing, EngineStartError, WeightsError.
+    """
+    if backend == "auto" and os.environ.get("LABKIT_BASE_URL"):
+        return _already_running(model)
+    from labkit import catalog, hardware
+
+    name = _choose(backend)
+    alias, _, variant = (os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model).partition(":")
+    chosen = catalog.default_model() if alias == "auto" else catalog.model(alias)
+    wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout, variant or None)
+    return _shared.connect(name, chosen, wanted)
+
+
+def _choose(backend: str) -> str:
+    name = os.environ.get("LABKIT_BACKEND", "auto") if backend == "auto" else backend
+    if name == "auto":
+        name = next((one for one, here in available().items() if here), next(iter(BACKENDS)))
+    if name not in BACKENDS:
+        close = difflib.get_close_matches(name, BACKENDS, 1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UnknownBackend(f"There is no engine {name!r}.", f"{hint}the engines are {', '.join(BACKENDS)}", "labkit doctor")
+    here = _module(name).available()
+    if not here:
+        raise EngineMissing(f"The engine {name} is not here.", here.why, here.fix)
+    return name
+
+
+def _module(name: str):
+    return import_module(BACKENDS[name])
+
+
+def _already_running(model: str) -> Endpoint:
+    """Return an endpoint of the server that LABKIT_BASE_URL names; its model is the first that it lists, unless said."""
+    from urllib.parse import urlsplit
+
+    from labkit.backends.loopback import get_json
+
+    url, key = os.environ["LABKIT_BASE_URL"].rstrip("/"), os.environ.get("LABKIT_API_KEY", "none")
+    parts = urlsplit(url)
+    if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ConfigError(
+            f"LABKIT_BASE_URL names another machine: {url}",
+            "this course runs on your own machine; prompts would leave it",
+            "unset LABKIT_BASE_URL",
+        )
+    try:
+        listed = get_json(f"{parts.scheme}://{parts.netloc}", f"{parts.path}/models", key).get("data", [])
+    except (OSError, ValueError) as error:
+        raise EngineMissing(f"No engine answers at LABKIT_BASE_URL={url}.", str(error), "unset LABKIT_BASE_URL") from error
+    if not listed:
+        raise Refused(f"{url} lists no models.", "LABKIT_API_KEY is wrong, or none is loaded", "unset LABKIT_BASE_URL")
+    name = os.environ.get("LABKIT_MODEL", listed[0]["id"]) if model == "auto" else model
+    return Endpoint(backend="external", base_url=url, model=name, api_key=key)
+
+
+class _SharedEngines:
+    """The engines of this process: equal wishes share one, and it stops when the last endpoint is closed or forgotten."""
+
+    def __init__(self):
+        self._lock = threading.RLock()  # re-entrant: a garbage-collected endpoint may release inside connect
+        self._engines: dict[tuple, tuple[Endpoint, set]] = {}
+
+    def connect(self, name: str, model, settings: Settings) -> Endpoint:
+        key = (name, model.alias, replace(settings, start_timeout=0))
+        with self._lock:
+            if key in self._engines and not self._engines[key][0].alive:
+                self._engines.pop(key)[0].process.stop()
+            if key not in self._engines:
+                _warn_if_crowded(settings)
+                self._engines[key] = (_module(name).start(model, settings), set())
+            engine, users = self._engines[key]
+            return self._handle(engine, key, users)
+
+    def _handle(self, engine: Endpoint, key: tuple, users: set) -> Endpoint:
+        token = object()
+        users.add(token)
+        handle = replace(engine)
+        # Not run at exit: the leash ends the engine then, without the time that stopping politely takes.
+        release = weakref.finalize(handle, self._release, key, engine, users, token)
+        release.atexit = False
+        handle.on_close = release
+        return handle
+
+    def _release(self, key: tuple, engine: Endpoint, users: set, token: object) -> None:
+        with self._lock:
+            users.discard(token)
+            if users:
+                return
+            if self._engines.get(key, (None,))[0] is engine:
+                del self._engines[key]
+        if engine.process:
+            engine.process.stop()
+
+
+_shared = _SharedEngines()
+
+
+def _warn_if_crowded(settings: Settings) -> None:
+    from labkit import hardware
+    from labkit.backends.process import running_servers
+
+    others = running_servers()
+    cores = hardware.machine().cores_usable.value
+    taken = sum(int(one["label"].rpartition("threads=")[2] or 1) for one in others)
+    if others and taken + settings.threads > cores:
+        names = ", ".join(f"{one['label']} (process {one['pid']})" for one in others)
+        warnings.warn(
+            f"Another engine runs on these {cores} cores: {names}. Both will be several times slower. "
+            "Close the other notebook's kernel, or call endpoint.close() there.",
+            EngineWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,263 @@
+"""The one contract: an `Endpoint` is an OpenAI-compatible server on this machine, whatever engine stands behind it.
+
+    endpoint = labkit.connect()
+    endpoint.chat("What is the capital of France?").text        # one answer
+    for piece in (answer := endpoint.stream("Count to five.")):  # as it is written
+        print(piece, end="")
+    answer.reply.tokens_per_second
+    endpoint.client()                                            # the plain openai client, for everything else
+
+Taught in notebook 00, sections "The first answer", "Streaming" and "Where errors show".
+"""
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from labkit.backends.capabilities import Capabilities, refuse_ignored_parameters
+from labkit.errors import ContextTooLong, EngineDied, EngineTimeout, Refused, RequestError
+
+Messages = str | Sequence[dict]
+DEFAULTS = {"temperature": 0.0, "max_tokens": 256}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One finished answer.
+
+    text: the answer. prompt_tokens, completion_tokens: counts by the engine. seconds: the whole call. first_token_seconds:
+    until the first piece of content (None if not streamed). finish_reason: "stop", "length", "tool_calls". raw: the openai
+    object (the last chunk of a stream).
+    """
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    first_token_seconds: float | None
+    finish_reason: str
+    raw: object = field(repr=False, default=None)
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Completion tokens per second of decoding: the time to the first token does not count when it is known."""
+        if self.first_token_seconds is None or self.completion_tokens < 2:
+            return self.completion_tokens / self.seconds if self.seconds else 0.0
+        return (self.completion_tokens - 1) / max(self.seconds - self.first_token_seconds, 1e-9)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Stream:
+    """An answer as it is written: iterate for pieces of text; afterwards `reply` holds the whole. `close()` cancels."""
+
+    def __init__(self, endpoint: Endpoint, chunks, started: float):
+        self.reply: Reply | None = None
+        self._chunks = chunks
+        self._pieces = self._read(endpoint, started)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """Stop reading and drop the connection, so that the engine stops generating."""
+        self._chunks.close()
+        self._pieces.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+    def _read(self, endpoint: Endpoint, started: float):
+        text, first, finish, usage, chunk = [], None, None, None, None
+        with endpoint._translated_errors():
+            for chunk in self._chunks:
+                usage = chunk.usage or usage
+                if not chunk.choices:
+                    continue
+                finish = chunk.choices[0].finish_reason or finish
+                if piece := chunk.choices[0].delta.content:
+                    first = first or time.perf_counter() - started
+                    text.append(piece)
+                    yield piece
+        if finish is None:
+            raise EngineDied(
+                f"{endpoint.backend} closed the connection in the middle of the answer.",
+                "the engine was killed, or ran out of memory",
+                "labkit doctor",
+            )
+        self.reply = Reply(
+            text="".join(text),
+            prompt_tokens=usage.prompt_tokens if usage else 0,
+            completion_tokens=usage.completion_tokens if usage else len(text),
+            seconds=time.perf_counter() - started,
+            first_token_seconds=first,
+            finish_reason=finish,
+            raw=chunk,
+        )
+
+
+@dataclass(eq=False)
+class Endpoint:
+    """An OpenAI-compatible server: where it is, its key, its model, and what it can really do.
+
+    base_url ends in /v1. api_key is fresh for every launch and hidden from repr. process is the ServerProcess that labkit owns,
+    or None if the server was already running. Use it as a context manager, call `close()`, or leave it to die with the kernel.
+    """
+
+    backend: str
+    base_url: str
+    model: str
+    api_key: str = field(repr=False)
+    engine_version: str = ""
+    timeout: float = 120.0
+    process: object = field(default=None, repr=False)
+    on_close: object = field(default=None, repr=False)
+
+    def client(self):
+        """Return the plain `openai.OpenAI` client of this endpoint (made once, thread-safe, no proxy, no retries)."""
+        return self._client
+
+    def async_client(self):
+        """Return a plain `openai.AsyncOpenAI` client (a new one each time: it belongs to the event loop that uses it)."""
+        import openai
+
+        http = openai.DefaultAsyncHttpxClient(trust_env=False)
+        return openai.AsyncOpenAI(http_client=http, **self._client_options())
+
+    def chat_client(self, **options):
+        """Return an Agent Framework chat client: `Agent(client=endpoint.chat_client(), …)`."""
+        from agent_framework.openai import OpenAIChatCompletionClient
+
+        return OpenAIChatCompletionClient(model=self.model, async_client=self.async_client(), **options)
+
+    def chat(self, prompt: Messages, **parameters) -> Reply:
+        """Return the answer to `prompt`: a text, or a list of {"role", "content"} messages.
+
+        `parameters` are those of the OpenAI chat API; temperature is 0 and max_tokens 256 unless said otherwise.
+        Raises UnsupportedParameter for one that this engine would ignore, ContextTooLong, Refused, EngineDied, EngineTimeout.
+        """
+        request = self._request(prompt, parameters)
+        started = time.perf_counter()
+        with self._translated_errors():
+            raw = self._create(**request)
+        choice = raw.choices[0]
+        return Reply(
+            text=choice.message.content or "",
+            prompt_tokens=raw.usage.prompt_tokens if raw.usage else 0,
+            completion_tokens=raw.usage.completion_tokens if raw.usage else 0,
+            seconds=time.perf_counter() - started,
+            first_token_seconds=None,
+            finish_reason=choice.finish_reason or "",
+            raw=raw,
+        )
+
+    def stream(self, prompt: Messages, **parameters) -> Stream:
+        """Return the answer to `prompt` as a `Stream` of pieces of text. Parameters and errors as for `chat`."""
+        request = self._request(prompt, parameters)
+        started = time.perf_counter()
+        with self._translated_errors():
+            chunks = self._create(**request, stream=True, stream_options={"include_usage": True})
+        return Stream(self, chunks, started)
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What this engine really does with this model: probed by asking it, then cached with version and date."""
+        from labkit.backends.capabilities import load_or_probe
+
+        return load_or_probe(self)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server process runs (True when labkit did not start it and so cannot know)."""
+        return self.process is None or self.process.alive
+
+    def close(self) -> None:
+        """Let go of the endpoint: the engine stops when nobody else in this process uses it. Twice is fine."""
+        if "_client" in self.__dict__:
+            self._client.close()
+        on_close, self.on_close = self.on_close, None
+        if on_close:
+            on_close()
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+    @cached_property
+    def _client(self):
+        import openai
+
+        # trust_env=False: HTTP_PROXY must not send a request for this machine somewhere else.
+        return openai.OpenAI(http_client=openai.DefaultHttpxClient(trust_env=False), **self._client_options())
+
+    @cached_property
+    def _create(self):
+        return self._client.chat.completions.create  # looked up once: the chain of properties costs as much as our own code
+
+    def _client_options(self) -> dict:
+        return {"base_url": self.base_url, "api_key": self.api_key, "timeout": self.timeout, "max_retries": 0}
+
+    def _request(self, prompt: Messages, parameters: dict) -> dict:
+        messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        refuse_ignored_parameters(self, parameters)
+        return {**DEFAULTS, "model": self.model, **parameters, "messages": messages}
+
+    def _translated_errors(self) -> _TranslatedErrors:
+        return _TranslatedErrors(self)
+
+
+class _TranslatedErrors:
+    """Turn the openai client's exceptions into labkit's, which say why and what to try. A class: cheaper than a generator."""
+
+    def __init__(self, endpoint: Endpoint):
+        self.endpoint = endpoint
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback) -> bool:
+        if error is None:
+            return False
+        import openai
+
+        if isinstance(error, openai.APITimeoutError):
+            raise EngineTimeout(
+                f"{self.endpoint.backend} did not answer within {self.endpoint.timeout:g} s.",
+                "the machine is busy with something else, or the answer is long",
+                "labkit doctor",
+            ) from error
+        if isinstance(error, openai.APIConnectionError):
+            raise self._connection_lost() from error
+        if isinstance(error, openai.APIError):
+            raise self._refusal(error) from error
+        return False
+
+    def _connection_lost(self) -> EngineDied:
+        process = self.endpoint.process
+        words = f" Its last words:\n{process.tail()}" if process else ""
+        what = f"{self.endpoint.backend} at {self.endpoint.base_url} closed the connection or is not there."
+        return EngineDied(what, f"the engine was stopped, killed, or ran out of memory.{words}", "labkit doctor")
+
+    def _refusal(self, error) -> RequestError:
+        status, text = getattr(error, "status_code", None), str(getattr(error, "message", error))
+        name = f"{self.endpoint.backend} refused the request"
+        if "exceed_context_size" in text or "context length" in text or "context size" in text:
+            return ContextTooLong(
+                f"The prompt is longer than the context window. {text}",
+                "prompt and answer share one window of tokens",
+                "labkit.connect(context=8192)  # or a shorter prompt",
+            )
+        if status == 401:
+            return Refused(f"{name}: wrong key.", "the engine was restarted, and each launch has its own key", "labkit.connect()")
+        return Refused(f"{name} ({status}): {text}", "a parameter or the model name is wrong", "labkit models")

@@ -1,0 +1,65 @@
+"""The embedded engine: llama.cpp's server on the CPU (or a GPU build), from the prebuilt wheel `xllamacpp`.
+
+It is installed with labkit, needs no compiler and no other program, and is what `connect()` falls back to. Taught in notebook
+00, section "What runs on your machine".
+"""
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from labkit.backends.base import Endpoint
+from labkit.backends.loopback import check_identity
+from labkit.backends.process import ServerProcess
+from labkit.backends.settings import Availability, Settings
+
+SERVER = Path(__file__).with_name("llamacpp_server.py")
+
+
+def available() -> Availability:
+    """Say whether the engine is installed, and which version; loads nothing."""
+    try:
+        return Availability(True, metadata.version("xllamacpp"))
+    except metadata.PackageNotFoundError:
+        return Availability(False, why="the package xllamacpp is not installed", fix="pip install xllamacpp")
+
+
+def start(model, settings: Settings) -> Endpoint:
+    """Start a server for `model` (a catalog Model) and return its endpoint.
+
+    Fetches the weights if they are not here. Raises WeightsError for a bad or missing file, EngineStartError if the server
+    does not come up.
+    """
+    from labkit import gguf_file, weights
+
+    path = weights.ensure(model, engine="llamacpp", variant=settings.variant)
+    gguf_file.check(path)
+    api_key = secrets.token_urlsafe(24)
+    served = f"{model.alias}:{settings.variant}" if settings.variant else model.alias
+    options = {
+        "model": str(path),
+        "alias": served,
+        "api_key": api_key,
+        "parallel": settings.parallel,
+        "context": settings.context,
+        "threads": settings.threads,
+    }
+    process = ServerProcess(
+        [sys.executable, "-I", SERVER],
+        label=f"llamacpp {served} threads={settings.threads}",
+        ready=lambda server: server.find(r"LABKIT LISTENING (\S+)"),
+        env={"LABKIT_LLAMACPP": json.dumps(options)},
+    )
+    address = process.start(settings.start_timeout)
+    check_identity(address, "/props", api_key, process)
+    return Endpoint(
+        backend="llamacpp",
+        engine_version=metadata.version("xllamacpp"),
+        base_url=f"{address}/v1",
+        api_key=api_key,
+        model=served,
+        process=process,
+    )

@@ -1,0 +1,50 @@
+"""Plain HTTP to a server on this machine, and the proof that it is the server we started.
+
+`http.client` is used on purpose: it ignores HTTP_PROXY, and a request to this machine must never go through a proxy.
+"""
+from __future__ import annotations
+
+import http.client
+import json
+from urllib.parse import urlsplit
+
+from labkit.backends.process import ServerProcess
+from labkit.errors import EngineStartError
+
+
+def get(address: str, path: str, api_key: str = "", timeout: float = 10) -> tuple[int, str]:
+    """Return (status, body) of GET `address` + `path`. Raises OSError when nothing answers within `timeout` seconds."""
+    parts = urlsplit(address)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
+        response = connection.getresponse()
+        return response.status, response.read().decode("utf-8", "replace")
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"not an HTTP server: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def get_json(address: str, path: str, api_key: str = "", timeout: float = 10) -> dict:
+    """Return the JSON body of GET `address` + `path`, or {} if the answer is not 200."""
+    status, body = get(address, path, api_key, timeout)
+    return json.loads(body) if status == 200 else {}
+
+
+def check_identity(address: str, path: str, api_key: str, process: ServerProcess) -> None:
+    """Make sure that the server at `address` is ours: it takes our random key for `path`, and no other.
+
+    Raises EngineStartError, and stops `process`, if somebody else's server answers there.
+    """
+    try:
+        ours, stranger = get(address, path, api_key)[0], get(address, path, "not-" + api_key)[0]
+    except OSError as error:
+        ours, stranger = error, None
+    if (ours, stranger) != (200, 401):
+        process.stop()
+        raise EngineStartError(
+            f"{address} is not the {process.label} that was started here (answers {ours} and {stranger}).",
+            "another program took the port between choosing and binding it",
+            "labkit doctor",
+        )

@@ -1,0 +1,137 @@
+"""The questions behind `Capabilities`: one function each, one or two short requests, judged by structure alone."""
+from __future__ import annotations
+
+import json
+
+from labkit.backends.capabilities import Capability
+from labkit.errors import RequestError
+
+QUESTION = [{"role": "user", "content": "Name three colours."}]
+SCHEMA = {
+    "type": "object",
+    "properties": {"colour": {"type": "string", "enum": ["zinnober", "aureolin"]}, "count": {"type": "integer", "maximum": 9}},
+    "required": ["colour", "count"],
+    "additionalProperties": False,
+}
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_time",
+        "description": "Tell the time in a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+def _create(endpoint, **parameters):
+    """Send one request unchecked; return the openai object, or the RequestError with which the engine refused."""
+    request = {"model": endpoint.model, "messages": QUESTION, "temperature": 0, "max_tokens": 24, **parameters}
+    try:
+        with endpoint._translated_errors():
+            return endpoint.client().chat.completions.create(**request)
+    except RequestError as refusal:
+        return refusal
+
+
+def _streaming(endpoint) -> Capability:
+    chunks = _create(endpoint, stream=True)
+    if isinstance(chunks, RequestError):
+        return Capability(False, chunks.what)
+    pieces = [c.choices[0].delta.content for c in chunks if c.choices and c.choices[0].delta.content]
+    return Capability(len(pieces) > 1, f"{len(pieces)} pieces")
+
+
+def _stream_usage(endpoint) -> Capability:
+    chunks = _create(endpoint, stream=True, stream_options={"include_usage": True})
+    if isinstance(chunks, RequestError):
+        return Capability(False, chunks.what)
+    usage = [c.usage for c in chunks if c.usage]
+    return Capability(bool(usage), "token counts at the end" if usage else "no token counts")
+
+
+def _json_schema(endpoint) -> Capability:
+    # The enum holds words that no model says by itself, so an engine that ignores the schema is found out.
+    schema = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": SCHEMA}}
+    answer = _create(endpoint, response_format=schema, max_tokens=64)
+    if isinstance(answer, RequestError):
+        return Capability(False, answer.what)
+    text = answer.choices[0].message.content or ""
+    try:
+        obeyed = json.loads(text).get("colour") in SCHEMA["properties"]["colour"]["enum"]
+    except (ValueError, AttributeError):
+        obeyed = False
+    return Capability(obeyed, "the schema holds" if obeyed else f"answered {text[:40]!r} in spite of the schema")
+
+
+def _stop(endpoint) -> Capability:
+    free = _create(endpoint, max_tokens=24)
+    if isinstance(free, RequestError):
+        return Capability(False, free.what)
+    words = (free.choices[0].message.content or "").split()
+    if len(words) < 3:
+        return Capability(False, "the answer was too short to tell")
+    stopped = _create(endpoint, stop=[words[2]])
+    if isinstance(stopped, RequestError):
+        return Capability(False, stopped.what)
+    ok = words[2] not in (stopped.choices[0].message.content or "").split()
+    return Capability(ok, "ends before the stop text" if ok else "runs past the stop text")
+
+
+def _seed(endpoint) -> Capability:
+    answers = [_create(endpoint, temperature=1.5, seed=seed) for seed in (1, 1, 2, 3)]
+    for answer in answers:
+        if isinstance(answer, RequestError):
+            return Capability(False, answer.what)
+    first, again, *others = [a.choices[0].message.content for a in answers]
+    if first != again:
+        return Capability(False, "the same seed gave two answers")
+    varied = any(other != first for other in others)
+    return Capability(varied, "same seed, same answer; another seed, another" if varied else "every seed gives one answer")
+
+
+def _logprobs(endpoint) -> Capability:
+    answer = _create(endpoint, logprobs=True, top_logprobs=3, max_tokens=4)
+    if isinstance(answer, RequestError):
+        return Capability(False, answer.what)
+    found = answer.choices[0].logprobs
+    count = len(found.content[0].top_logprobs) if found and found.content else 0
+    return Capability(count >= 3, f"{count} alternatives a token")
+
+
+def _n(endpoint) -> Capability:
+    answer = _create(endpoint, n=2, max_tokens=4)
+    if isinstance(answer, RequestError):
+        return Capability(False, answer.what)
+    return Capability(len(answer.choices) == 2, f"asked for 2 answers, got {len(answer.choices)}")
+
+
+def _tools(endpoint) -> Capability:
+    with_tools = _create(endpoint, tools=[TOOL], max_tokens=1)
+    without = _create(endpoint, max_tokens=1)
+    for answer in (with_tools, without):
+        if isinstance(answer, RequestError):
+            return Capability(False, answer.what)
+    # A template that shows the tools to the model makes the prompt longer; one that drops them does not.
+    extra = with_tools.usage.prompt_tokens - without.usage.prompt_tokens
+    return Capability(extra > 0, f"the tools add {extra} tokens to the prompt")
+
+
+def _tool_choice(endpoint) -> Capability:
+    answer = _create(endpoint, tools=[TOOL], tool_choice="required", max_tokens=64)
+    if isinstance(answer, RequestError):
+        return Capability(False, answer.what)
+    calls = answer.choices[0].message.tool_calls or []
+    return Capability(bool(calls), "a required call came" if calls else "required, but no call came")
+
+
+PROBES = {
+    "streaming": _streaming,
+    "stream_usage": _stream_usage,
+    "json_schema": _json_schema,
+    "stop": _stop,
+    "seed": _seed,
+    "logprobs": _logprobs,
+    "n": _n,
+    "tools": _tools,
+    "tool_choice": _tool_choice,
+}

@@ -1,0 +1,32 @@
+"""What an engine is asked for, and whether it is here."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to start an engine.
+
+    context: tokens of one conversation. parallel: conversations at once (slots). threads: CPU threads of the engine.
+    start_timeout: seconds. variant: which file of the model ("f16", "q4_1"), None for the model's default.
+    """
+
+    context: int = 2048
+    parallel: int = 4
+    threads: int = 1
+    start_timeout: float = 120
+    variant: str | None = None
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether an engine can be started here: `version` if so, else `why` not and one command to `fix` it."""
+
+    ok: bool
+    version: str = ""
+    why: str = ""
+    fix: str = ""
+
+    def __bool__(self) -> bool:
+        return self.ok
