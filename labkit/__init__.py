@@ -7,6 +7,7 @@
 
 Nothing heavy is imported here: each public name loads its module when it is first used.
 """
+
 import sys
 
 __version__ = "0.1.0"

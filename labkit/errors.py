@@ -28,6 +28,7 @@
 
 Taught in notebook 00, section "Where errors show".
 """
+
 from __future__ import annotations
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 Source: the data and notebooks lie beside the package in a clone, and inside it (`labkit/_course`) in a wheel.
 """
+
 from __future__ import annotations
 
 import os

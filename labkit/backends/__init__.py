@@ -4,8 +4,9 @@
     endpoint = labkit.connect("llamacpp", model="smollm2-135m")  # or say which
 
 Environment variables take the place of "auto": LABKIT_BACKEND, LABKIT_MODEL, and LABKIT_BASE_URL with LABKIT_API_KEY for a
-server that already runs. Taught in notebook 00, section "What runs on your machine".
+server that already runs. Taught in notebook 00, section "What runs here".
 """
+
 from __future__ import annotations
 
 import difflib
@@ -74,7 +75,9 @@ def _choose(backend: str) -> str:
     if name not in BACKENDS:
         close = difflib.get_close_matches(name, BACKENDS, 1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UnknownBackend(f"There is no engine {name!r}.", f"{hint}the engines are {', '.join(BACKENDS)}", "labkit doctor")
+        raise UnknownBackend(
+            f"There is no engine {name!r}.", f"{hint}the engines are {', '.join(BACKENDS)}", "labkit doctor"
+        )
     here = _module(name).available()
     if not here:
         raise EngineMissing(f"The engine {name} is not here.", here.why, here.fix)
@@ -102,7 +105,9 @@ def _already_running(model: str) -> Endpoint:
     try:
         listed = get_json(f"{parts.scheme}://{parts.netloc}", f"{parts.path}/models", key).get("data", [])
     except (OSError, ValueError) as error:
-        raise EngineMissing(f"No engine answers at LABKIT_BASE_URL={url}.", str(error), "unset LABKIT_BASE_URL") from error
+        raise EngineMissing(
+            f"No engine answers at LABKIT_BASE_URL={url}.", str(error), "unset LABKIT_BASE_URL"
+        ) from error
     if not listed:
         raise Refused(f"{url} lists no models.", "LABKIT_API_KEY is wrong, or none is loaded", "unset LABKIT_BASE_URL")
     name = os.environ.get("LABKIT_MODEL", listed[0]["id"]) if model == "auto" else model

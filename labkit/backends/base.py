@@ -9,6 +9,7 @@
 
 Taught in notebook 00, sections "The first answer", "Streaming" and "Where errors show".
 """
+
 from __future__ import annotations
 
 import time
@@ -203,7 +204,9 @@ class Endpoint:
 
     @cached_property
     def _create(self):
-        return self._client.chat.completions.create  # looked up once: the chain of properties costs as much as our own code
+        return (
+            self._client.chat.completions.create
+        )  # looked up once: the chain of properties costs as much as our own code
 
     def _client_options(self) -> dict:
         return {"base_url": self.base_url, "api_key": self.api_key, "timeout": self.timeout, "max_retries": 0}
@@ -244,10 +247,16 @@ class _TranslatedErrors:
         return False
 
     def _connection_lost(self) -> EngineDied:
-        process = self.endpoint.process
-        words = f" Its last words:\n{process.tail()}" if process else ""
-        what = f"{self.endpoint.backend} at {self.endpoint.base_url} closed the connection or is not there."
-        return EngineDied(what, f"the engine was stopped, killed, or ran out of memory.{words}", "labkit doctor")
+        process, where = self.endpoint.process, f"{self.endpoint.backend} at {self.endpoint.base_url}"
+        if process is None or process.wait(1) is None:
+            return EngineDied(
+                f"{where} closed the connection or is not there.", "it was stopped or restarted", "labkit doctor"
+            )
+        return EngineDied(
+            f"{where} is gone: {process.ending()}.",
+            "it was killed, or the machine ran out of memory; endpoint.process.tail() has its last words",
+            "labkit doctor",
+        )
 
     def _refusal(self, error) -> RequestError:
         status, text = getattr(error, "status_code", None), str(getattr(error, "message", error))
@@ -259,5 +268,7 @@ class _TranslatedErrors:
                 "labkit.connect(context=8192)  # or a shorter prompt",
             )
         if status == 401:
-            return Refused(f"{name}: wrong key.", "the engine was restarted, and each launch has its own key", "labkit.connect()")
+            return Refused(
+                f"{name}: wrong key.", "the engine was restarted, and each launch has its own key", "labkit.connect()"
+            )
         return Refused(f"{name} ({status}): {text}", "a parameter or the model name is wrong", "labkit models")

@@ -3,6 +3,7 @@
 Each probe sends one or two short requests and looks at the answer. Results are cached with the engine's version and the date,
 so the price (a few seconds) is paid once per engine version and model. Taught in notebook 00, section "What this engine can do".
 """
+
 from __future__ import annotations
 
 import datetime

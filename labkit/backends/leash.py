@@ -8,6 +8,7 @@ PR_SET_PDEATHSIG does not (macOS, threads); on Linux that signal is set too, in 
 
 Standard library only: it starts in about 20 ms and can be copied anywhere. LABEL is for `ps` and `labkit doctor`.
 """
+
 import os
 import signal
 import subprocess
@@ -66,7 +67,7 @@ else:
         try:
             os.killpg(child.pid, number)
         except ProcessLookupError:
-            pass
+            return  # the whole group is gone already
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """The embedded engine: llama.cpp's server on the CPU (or a GPU build), from the prebuilt wheel `xllamacpp`.
 
 It is installed with labkit, needs no compiler and no other program, and is what `connect()` falls back to. Taught in notebook
-00, section "What runs on your machine".
+00, section "What runs here".
 """
+
 from __future__ import annotations
 
 import json

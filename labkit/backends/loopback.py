@@ -2,6 +2,7 @@
 
 `http.client` is used on purpose: it ignores HTTP_PROXY, and a request to this machine must never go through a proxy.
 """
+
 from __future__ import annotations
 
 import http.client

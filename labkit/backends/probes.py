@@ -1,4 +1,5 @@
 """The questions behind `Capabilities`: one function each, one or two short requests, judged by structure alone."""
+
 from __future__ import annotations
 
 import json
@@ -9,7 +10,10 @@ from labkit.errors import RequestError
 QUESTION = [{"role": "user", "content": "Name three colours."}]
 SCHEMA = {
     "type": "object",
-    "properties": {"colour": {"type": "string", "enum": ["zinnober", "aureolin"]}, "count": {"type": "integer", "maximum": 9}},
+    "properties": {
+        "colour": {"type": "string", "enum": ["zinnober", "aureolin"]},
+        "count": {"type": "integer", "maximum": 9},
+    },
     "required": ["colour", "count"],
     "additionalProperties": False,
 }
@@ -86,7 +90,9 @@ def _seed(endpoint) -> Capability:
     if first != again:
         return Capability(False, "the same seed gave two answers")
     varied = any(other != first for other in others)
-    return Capability(varied, "same seed, same answer; another seed, another" if varied else "every seed gives one answer")
+    return Capability(
+        varied, "same seed, same answer; another seed, another" if varied else "every seed gives one answer"
+    )
 
 
 def _logprobs(endpoint) -> Capability:

@@ -5,8 +5,9 @@
     server.stop()                           # TERM, then KILL; twice is fine
 
 The process runs behind `leash.py`, in a process group of its own, so Ctrl-C in a terminal or an interrupted kernel does not
-reach it, and it dies with this process even on `kill -9`. Taught in notebook 00, section "What runs on your machine".
+reach it, and it dies with this process even on `kill -9`. Taught in notebook 00, section "What runs here".
 """
+
 from __future__ import annotations
 
 import collections
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from labkit.errors import EngineDied, EngineStartError
+from labkit.errors import EngineStartError
 
 LEASH = Path(__file__).with_name("leash.py")
 LOG_LINES = 400
@@ -109,14 +110,19 @@ class ServerProcess:
         """Return the last log lines as one text, for error messages."""
         return "\n".join(self.log[-lines:])
 
-    def check_alive(self) -> None:
-        """Raise EngineDied, with the end of the log, if the process is gone."""
-        if not self.alive:
-            raise EngineDied(
-                f"{self.label} is not running any more (exit status {self.returncode}).",
-                f"it was killed, or it ran out of memory. Its last words:\n{self.tail()}",
-                "labkit doctor",
-            )
+    def wait(self, timeout: float) -> int | None:
+        """Return the exit status once the process has ended, or None if it still runs after `timeout` seconds."""
+        try:
+            return self._leash.wait(timeout) if self._leash else None
+        except subprocess.TimeoutExpired:
+            return None
+
+    def ending(self) -> str:
+        """Say in words how the process ended."""
+        code = self.returncode
+        if code is None:
+            return "still running"
+        return f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
 
     def _launch(self) -> None:
         with self._lock:
@@ -159,7 +165,7 @@ class ServerProcess:
             time.sleep(POLL_SECONDS)
 
     def _last_words(self) -> str:
-        return f"exit status {self.returncode}. Its last words:\n{self.tail()}"
+        return f"{self.ending()}. Its last words:\n{self.tail()}"
 
 
 def free_port() -> int:

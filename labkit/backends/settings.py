@@ -1,4 +1,5 @@
 """What an engine is asked for, and whether it is here."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
