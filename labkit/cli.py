@@ -20,7 +20,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="AI agents on small language models, on your own machine.\n\nStart with **labkit lab**; **labkit doctor** says what is here.",
+    help="AI agents on small language models, on your own machine.\n\n"
+    "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
 bench_app = typer.Typer(no_args_is_help=True, help="Speed, as ratios measured side by side in one run.")
 app.add_typer(bench_app, name="bench")
@@ -59,24 +60,24 @@ def doctor(as_json: Json = False) -> None:
     _print(found if as_json else doctor.text(found, hardware.machine().table()))
 
 
-@app.command(epilog="Example: **labkit lab my-course** lays the notebooks out in the folder *my-course* and opens it.")
+@app.command(epilog="Example: **labkit lab** lays the notebooks out in the folder *my-course* and opens them.")
 def lab(
-    folder: Annotated[Path | None, typer.Argument(help="Where to lay the notebooks out; edited ones are kept.")] = None,
+    folder: Annotated[Path, typer.Argument(help="Where to lay the notebooks out; edited ones are kept.")] = Path(
+        "my-course"
+    ),
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     port: Annotated[int, typer.Option(help="Port on this machine; 0 lets JupyterLab choose.")] = 8888,
 ) -> None:
     """Fetch the small model if it is not here yet, and open JupyterLab on the course."""
-    from labkit import catalog, course, paths, weights
+    from labkit import catalog, course, weights
+    from labkit.lab import open_lab
 
-    if folder is None:
-        folder = paths.notebooks_dir() if course.in_clone() else Path("labkit-course")
-    if folder.resolve() != paths.notebooks_dir().resolve():
-        _print(str(course.lay_out(folder)))
+    _print_laid_out(folder, course.lay_out(folder))
     try:
         weights.ensure(catalog.default_model(), progress=weights.progress_bar())
     except LabkitError as error:  # the course still opens; its first cell says the same
         _complain(str(error))
-    course.open_lab(folder, browser=browser, port=port)
+    raise typer.Exit(open_lab(folder, browser=browser, port=port))
 
 
 @app.command(epilog='Example: **labkit chat "What is the capital of France?"**')
@@ -129,15 +130,11 @@ def pull(
     """Bring a model's weights onto this disk: resumed, checked, once."""
     from labkit import catalog, weights
 
-    alias, _, variant = model.partition(":")
-    chosen = catalog.default_model() if model == "auto" else catalog.model(alias)
+    chosen = catalog.default_model() if model == "auto" else catalog.model(model)
     bar = weights.progress_bar()
-    if source:
-        path = weights.import_file(chosen, source, variant=variant or None, progress=bar)
-    else:
-        path = weights.ensure(chosen, variant=variant or None, progress=bar)
-    found = {"model": chosen.alias, "path": str(path), "bytes": path.stat().st_size}
-    _print(found if as_json else f"{chosen.alias} is here: {path} ({found['bytes'] / 1e6:.0f} MB)")
+    path = weights.import_file(chosen, source, progress=bar) if source else weights.ensure(chosen, progress=bar)
+    found = {"model": chosen.ref, "path": str(path), "bytes": path.stat().st_size}
+    _print(found if as_json else f"{chosen.ref} is here: {path} ({found['bytes'] / 1e6:.0f} MB)")
 
 
 @app.command(epilog="Example: **labkit run 00 01 --html site/**")
@@ -155,17 +152,18 @@ def run(
 
     line = _ProgressLine()
     results = course.run(
-        lessons or None,
+        lessons or (),
         backend=None if backend == "auto" else backend,
         html=html,
         timeout=timeout,
-        on_progress=line.show,
+        on_progress=lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells),
     )
     line.clear()
     if as_json:
         _print([result.to_dict() for result in results])
     else:
-        _print("\n".join(str(result) for result in results))
+        for result in results:
+            _print_result(result)
     raise typer.Exit(0 if all(result.ok for result in results) else 1)
 
 
@@ -239,6 +237,28 @@ def _ask() -> str:
         return input("> " if sys.stdin.isatty() else "").strip()
     except EOFError:
         return ""
+
+
+def _print_laid_out(folder: Path, done) -> None:
+    _print(f"The notebooks are in {folder}")
+    for what, files in (
+        ("new", done.written),
+        ("brought up to date", done.updated),
+        ("kept as you left it", done.kept),
+    ):
+        if files:
+            _print(f"  {what}: {', '.join(path.name for path in files)}")
+
+
+def _print_result(result) -> None:
+    slowest = max(result.cells, key=lambda cell: cell[1], default=(0, 0.0))
+    verdict = "green" if result.ok else "RED  "
+    pace = f"{len(result.cells)} cells, slowest {slowest[0]} with {slowest[1]:.1f} s"
+    _print(f"{verdict} {result.lesson}  {result.seconds:.1f} s, {pace}")
+    for problem in result.problems:
+        _print(f"      {problem}")
+    if result.problems:
+        _print(f"      executed notebook: {result.output}")
 
 
 class _ProgressLine:

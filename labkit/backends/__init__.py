@@ -62,9 +62,9 @@ def connect(
     from labkit import catalog, hardware
 
     name = _choose(backend)
-    alias, _, variant = (os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model).partition(":")
-    chosen = catalog.default_model() if alias == "auto" else catalog.model(alias)
-    wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout, variant or None)
+    wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
+    chosen = catalog.default_model() if wish == "auto" else catalog.model(wish)
+    wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout)
     return _shared.connect(name, chosen, wanted)
 
 
@@ -122,7 +122,7 @@ class _SharedEngines:
         self._engines: dict[tuple, tuple[Endpoint, set]] = {}
 
     def connect(self, name: str, model, settings: Settings) -> Endpoint:
-        key = (name, model.alias, replace(settings, start_timeout=0))
+        key = (name, model.ref, replace(settings, start_timeout=0))
         with self._lock:
             if key in self._engines and not self._engines[key][0].alive:
                 self._engines.pop(key)[0].process.stop()

@@ -36,13 +36,12 @@ def start(model, settings: Settings) -> Endpoint:
     """
     from labkit import gguf_file, weights
 
-    path = weights.ensure(model, engine="llamacpp", variant=settings.variant)
+    path = weights.ensure(model, engine="llamacpp")
     gguf_file.check(path)
     api_key = secrets.token_urlsafe(24)
-    served = f"{model.alias}:{settings.variant}" if settings.variant else model.alias
     options = {
         "model": str(path),
-        "alias": served,
+        "alias": model.ref,
         "api_key": api_key,
         "parallel": settings.parallel,
         "context": settings.context,
@@ -50,7 +49,7 @@ def start(model, settings: Settings) -> Endpoint:
     }
     process = ServerProcess(
         [sys.executable, "-I", SERVER],
-        label=f"llamacpp {served} threads={settings.threads}",
+        label=f"llamacpp {model.ref} threads={settings.threads}",
         ready=lambda server: server.find(r"LABKIT LISTENING (\S+)"),
         env={"LABKIT_LLAMACPP": json.dumps(options)},
     )
@@ -61,6 +60,6 @@ def start(model, settings: Settings) -> Endpoint:
         engine_version=metadata.version("xllamacpp"),
         base_url=f"{address}/v1",
         api_key=api_key,
-        model=served,
+        model=model.ref,
         process=process,
     )

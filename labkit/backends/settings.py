@@ -10,14 +10,13 @@ class Settings:
     """How to start an engine.
 
     context: tokens of one conversation. parallel: conversations at once (slots). threads: CPU threads of the engine.
-    start_timeout: seconds. variant: which file of the model ("f16", "q4_1"), None for the model's default.
+    start_timeout: seconds.
     """
 
     context: int = 2048
     parallel: int = 4
     threads: int = 1
     start_timeout: float = 120
-    variant: str | None = None
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,11 @@ def test_grandchildren_go_with_the_group():
 
 
 def test_grandchildren_go_when_their_parent_exits_by_itself():
-    code = "import subprocess\nc = subprocess.Popen(['sleep', '600'])\nprint('ready on', c.pid, flush=True)\nimport time; time.sleep(0.3)"
+    code = """
+    import subprocess, time
+    print("ready on", subprocess.Popen(["sleep", "600"]).pid, flush=True)
+    time.sleep(0.3)
+    """
     process = server(code)
     grandchild = int(process.start(10))
     assert gone(grandchild)
@@ -155,7 +159,7 @@ def test_secrets_travel_by_environment_not_by_argument():
 def test_a_killed_server_says_so():
     process = server(READY + FOREVER)
     process.start(10)
-    os.kill(engine_pid(process), signal.SIGKILL)
+    process.kill()
     assert process.wait(5) == 137 and process.ending() == "killed by signal 9"
     process.stop()
 

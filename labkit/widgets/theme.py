@@ -1,0 +1,22 @@
+"""One look for every plot: readable on light and dark pages, in greyscale, without a background of its own."""
+from __future__ import annotations
+
+INK = "#808080"  # a grey with contrast on white and on JupyterLab's dark page alike
+COLOURS = ["#3b82c4", "#d97706", "#5a9e4b", "#a05195", "#7a7a7a"]  # differ in lightness too, for greyscale
+
+
+def quiet(figure, *, x: str = "", y: str = "", height: int = 320):
+    """Return `figure` with the course's look; `x` and `y` are axis titles (with units), `height` is in pixels."""
+    axis = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)", "rangemode": "tozero"}
+    figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": INK, "size": 13},
+        colorway=COLOURS,
+        height=height,
+        margin={"l": 60, "r": 20, "t": 20, "b": 50},
+        xaxis={**axis, "title": x},
+        yaxis={**axis, "title": y},
+    )
+    return figure
