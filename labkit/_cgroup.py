@@ -46,8 +46,6 @@ def levels(controller: str, root: Path) -> Iterator[tuple[int, Path]]:
         else:
             continue
         parts = [part for part in path.split("/") if part]
-        if ".." in parts:  # outside what this namespace shows: only the top is known
-            parts = []
         folders = (root / "sys/fs/cgroup" / mount for mount in mounts)
         for top in [folder for folder in folders if os.path.exists(folder / "cgroup.procs")][:1]:
             yield from ((version, top.joinpath(*parts[:depth])) for depth in range(len(parts), -1, -1))
