@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import labkit
-from labkit import _cgroup, _probes, hardware
+from labkit import _cgroup, _probes, catalog, hardware
 from labkit.errors import ConfigError, EngineMissing
 from labkit.hardware import Fact, Fit, Gpu
 
@@ -534,7 +534,15 @@ def test_context_and_parallel_multiply_the_cache(roomy):
 def test_a_cache_of_unknown_shape_is_estimated_and_said_so(roomy, missing):
     fit = hardware.fits({**SMOLLM2, missing: None}, roomy)
     assert fit.inputs["kv_cache_estimated"] and "an estimated" in fit.reason
-    assert 45 * 2**20 < fit.inputs["kv_cache_bytes"] < 3 * 45 * 2**20
+    assert 45 * 2**20 < fit.inputs["kv_cache_bytes"] < 4 * 45 * 2**20
+
+
+def test_the_estimate_is_near_the_truth_for_every_model_of_the_course(roomy):
+    for model in catalog.models():
+        told = model.to_dict()
+        truth, guess = hardware.fits(told, roomy), hardware.fits({**told, "n_layers": None}, roomy)
+        assert guess.inputs["kv_cache_estimated"] and not truth.inputs["kv_cache_estimated"]
+        assert 0.85 < guess.needed_bytes / truth.needed_bytes < 1.5, model.alias
 
 
 def test_memory_to_the_byte(roomy):
