@@ -24,10 +24,9 @@ import httpx2 as httpx
 
 from labkit import disk, network
 from labkit.errors import DownloadError, HashMismatch
+from labkit.progress import Progress, silent
 
-__all__ = ["Progress", "fetch", "sha256_of"]
-
-Progress = Callable[[str, int, int], None]  # label, bytes done, bytes in all (0 while unknown)
+__all__ = ["fetch", "sha256_of"]
 
 CHUNK = 1 << 20  # bytes copied at once
 ATTEMPTS, HEADWAY = 5, 1 << 20  # connections in a row that each bring less than so many bytes, before it gives up
@@ -76,7 +75,7 @@ def fetch(
     `progress(label, done, total)` counts bytes. `by_hand` is the command that messages suggest where the network fails.
     Raises OfflineError, ProxyError, CertificateError, DownloadError, HashMismatch, NoSpace; `dest` is then as it was.
     """
-    job = _Job(url, Path(dest), sha256, size, progress or (lambda *step: None), headers or {}, by_hand)
+    job = _Job(url, Path(dest), sha256, size, progress or silent, headers or {}, by_hand)
 
     def waiting() -> None:
         job.tell("waiting for another process to fetch", job.done, size or 0)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import math
 import mmap
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from labkit import disk
 from labkit.errors import BadModelFile, WeightsError
 from labkit.gguf_header import TENSOR_TYPES, U32, U64, GgufHeader, LongList, Tensor, bad, padded, walk
+from labkit.progress import Progress, silent
 
 __all__ = ["GgufHeader", "LongList", "Tensor", "check", "llamacpp_architectures", "read_header", "to_f16"]
 
@@ -66,7 +67,7 @@ def read_header(path: str | Path) -> GgufHeader:
         raise bad(path, f"cannot be read: {error.strerror}", "the name is wrong, or it is not yours to read") from None
 
 
-def to_f16(src: str | Path, dst: str | Path, progress: Callable[[str, int, int], None] | None = None) -> Path:
+def to_f16(src: str | Path, dst: str | Path, progress: Progress = silent) -> Path:
     """Write the GGUF `src` as F16 to the new file `dst` and return its path; one-dimensional tensors become F32.
 
     The floats are exactly those that the quantized blocks stand for, as two bytes each. `progress(label, done, total)`
@@ -87,8 +88,7 @@ def to_f16(src: str | Path, dst: str | Path, progress: Callable[[str, int, int],
                 for piece in _pieces(header.path, source, tensor, targets[tensor.name]):
                     out.write(piece)
                 out.write(bytes(-out.tell() % header.alignment))
-                if progress:
-                    progress("converting to F16", out.tell(), total)
+                progress("converting to F16", out.tell(), total)
     return dst
 
 

@@ -22,7 +22,19 @@ import httpx2 as httpx  # what the openai client stands on too; it trusts the sy
 from labkit.disk import set_variable
 from labkit.errors import CertificateError, DownloadError, OfflineError, ProxyError, WeightsError
 
-__all__ = ["PASSING", "bare", "client", "failures", "headers_of", "offline_by_choice", "refuse", "refuse_network"]
+__all__ = [
+    "PASSING",
+    "bare",
+    "client",
+    "failures",
+    "headers_of",
+    "offline_by_choice",
+    "proxy_command",
+    "refuse",
+    "refuse_network",
+    "unreachable",
+    "untrusted",
+]
 
 TIMEOUT_S = httpx.Timeout(60.0, connect=15.0)
 PASSING = frozenset({429, 500, 502, 503, 504})  # answers that may be better in a moment
@@ -53,7 +65,7 @@ def client(url: str, by_hand: str = "") -> httpx.Client:
         raise CertificateError("The list of trusted certificates cannot be read", why, _unset(name)) from None
     except (ImportError, ValueError, httpx.InvalidURL) as error:  # a SOCKS proxy, or no address of a proxy at all
         what = f"The proxy {_hidden(_proxy_for(url) or '')} cannot be used"
-        raise ProxyError(what, f"{error}", _proxy_command()) from None
+        raise ProxyError(what, f"{error}", proxy_command()) from None
 
 
 def headers_of(url: str, headers: dict[str, str] | None = None, by_hand: str = "") -> dict[str, str]:
@@ -139,10 +151,11 @@ def _cause(error: BaseException) -> BaseException:
 
 def _proxy_error(url: str, why: str) -> ProxyError:
     what = f"The proxy {_hidden(_proxy_for(url) or '')} does not let labkit through".replace("  ", " ")
-    return ProxyError(what, why, _proxy_command())
+    return ProxyError(what, why, proxy_command())
 
 
-def _proxy_command() -> str:
+def proxy_command() -> str:
+    """Return the command that names a proxy with a password."""
     return set_variable("HTTPS_PROXY", "http://NAME:PASSWORD@PROXY:PORT")
 
 
