@@ -27,7 +27,7 @@ _HOMES = {
     "lesson": "labkit.course",
     "exercise": "labkit.exercises",
     "machine": "labkit.hardware",
-    "fits": "labkit.hardware",
+    "fits": "labkit.weights",
 }
 __all__ = ["__version__", *_HOMES]
 

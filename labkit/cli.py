@@ -108,7 +108,7 @@ def models(as_json: Json = False) -> None:
     machine = hardware.machine()
     rows = []
     for model in catalog.models():
-        fit = hardware.fits(model, machine)
+        fit = weights.fits(model, machine)
         rows.append({**model.to_dict(), "fits": bool(fit), "here": str(weights.present(model) or "")})
     if as_json:
         return _print(rows)

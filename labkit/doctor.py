@@ -38,17 +38,17 @@ def text(found: dict, machine_rows: list[tuple[str, str, str]]) -> str:
             f"labkit {found['labkit']} on Python {found['python']}",
             "",
             "Machine",
-            *(f"  {label:14} {value}  ({source})" for label, value, source in machine_rows),
+            *(f"  {label:20} {value}  [{source}]" for label, value, source in machine_rows),
             "",
             "Engines",
             *(_engine_line(name, here) for name, here in found["engines"].items()),
             "",
-            "Models",
-            *(f"  {_mark(one['fits'])} {one['alias']:20} {one['reason']}" for one in found["models"]),
+            "Models (does it fit, memory it needs, on this disk)",
+            *(_model_line(one) for one in found["models"]),
             "",
             "Lessons",
             *(
-                f"  {_mark(one['runs'])} {one['id']} {one['title']:40} {one['minutes']:>3} min  {one['reason']}"
+                f"  {_mark(one['runs'])} {one['id']} {one['title']:36} {one['minutes']:>3} min  {one['reason']}".rstrip()
                 for one in found["lessons"]
             ),
             "",
@@ -99,12 +99,13 @@ def _engine_name(sock) -> str | None:
 
 
 def _models(machine) -> list[dict]:
-    from labkit import catalog, hardware
+    from labkit import catalog, weights
 
     rows = []
     for model in catalog.models():
-        fit = hardware.fits(model, machine)
-        rows.append({"alias": model.alias, "fits": bool(fit), "needed_bytes": fit.needed_bytes, "reason": fit.reason})
+        fit, here = weights.fits(model, machine), bool(weights.present(model))
+        row = {"alias": model.alias, "fits": bool(fit), "here": here, "needed_bytes": fit.needed_bytes}
+        rows.append({**row, "reason": fit.reason})
     return rows
 
 
@@ -139,6 +140,11 @@ def _advice(found: dict) -> list[str]:
                 + (" Try: OLLAMA_HOST=127.0.0.1 ollama serve" if "llama" in one["engine"].lower() else "")
             )
     return lines
+
+
+def _model_line(one: dict) -> str:
+    needs, here = f"{one['needed_bytes'] / 2**30:5.1f} GiB", "here" if one["here"] else "    "
+    return f"  {_mark(one['fits'])} {one['alias']:20} {needs}  {here}  {'' if one['fits'] else one['reason']}".rstrip()
 
 
 def _engine_line(name: str, here: dict) -> str:

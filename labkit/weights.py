@@ -17,14 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit import catalog, disk, paths
+from labkit import catalog, disk, hardware, paths
 from labkit._weights_steps import OURS, make, meant, take_in
 from labkit._weights_store import folder_of, is_here, path_of, size_of
 from labkit.catalog import Model, Source
 from labkit.errors import ConfigError
+from labkit.hardware import Fit, Machine
 from labkit.progress import Progress, progress_bar, silent
 
-__all__ = ["Cached", "cached", "ensure", "import_file", "present", "progress_bar", "pull", "remove"]
+__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "progress_bar", "pull", "remove"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,17 @@ def present(model: Model | str, engine: str = "llamacpp", variant: str | None = 
         return None
     source = model.source(engine, variant)
     return path_of(model, source) if is_here(model, source) else None
+
+
+def fits(model: Model | str, machine: Machine | None = None, context: int = 2048, parallel: int = 1) -> Fit:
+    """Say whether a model fits this machine; its file needs no more disk if it is here already.
+
+    context: tokens of one conversation. parallel: conversations at once. Returns what `labkit.hardware.fits` returns; raises
+    UnknownModel. Taught in notebook 00, section "What runs here".
+    """
+    model = catalog.model(model) if isinstance(model, str) else model
+    known = {**model.to_dict(), "path": present(model)}
+    return hardware.fits(known, machine, context=context, parallel=parallel)
 
 
 def import_file(
