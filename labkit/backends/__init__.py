@@ -160,9 +160,9 @@ def _warn_if_crowded(settings: Settings) -> None:
     from labkit import hardware
     from labkit.backends.process import running_servers
 
-    others = running_servers()
+    others = [one for one in running_servers() if "threads=" in one["label"]]
     cores = hardware.machine().cores_usable.value
-    taken = sum(int(one["label"].rpartition("threads=")[2] or 1) for one in others)
+    taken = sum(int(one["label"].rpartition("threads=")[2]) for one in others)
     if others and taken + settings.threads > cores:
         names = ", ".join(f"{one['label']} (process {one['pid']})" for one in others)
         warnings.warn(
