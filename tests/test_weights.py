@@ -688,3 +688,13 @@ def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch, requir
     assert "<|im_start|>" in header.chat_template
     assert sha256_of(path) == "b18569bab4327d6f48e8619aedb5d6150ff69b16f0f923f10b79427307a16072"  # on every machine
     weights.remove("smollm2-135m")
+
+
+def test_fits_asks_no_disk_for_a_file_that_is_here(monkeypatch):
+    from labkit import hardware, weights
+
+    asked = []
+    monkeypatch.setattr(hardware, "fits", lambda known, machine, **rest: asked.append((known["path"], rest)))
+    monkeypatch.setattr(weights, "present", lambda model: "/there")
+    weights.fits("smollm2-135m", context=64)
+    assert asked == [("/there", {"context": 64, "parallel": 1})]
