@@ -55,7 +55,9 @@ def render(notebook: NotebookNode | str | Path, title: str = "") -> str:
 
     nb = read(Path(notebook)) if isinstance(notebook, str | Path) else deepcopy(notebook)
     _draw_figures(nb)
-    page, _ = HTMLExporter(require_js_url="").from_notebook_node(nb, resources={"metadata": {"name": title or "notebook"}})
+    page, _ = HTMLExporter(require_js_url="").from_notebook_node(
+        nb, resources={"metadata": {"name": title or "notebook"}}
+    )
     return page
 
 
