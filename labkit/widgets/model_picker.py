@@ -47,8 +47,8 @@ class Row:
     def details(self) -> list[tuple[str, str]]:
         """What to know about it: pairs of (label, sentence)."""
         model = self.model
-        fetch = f"no; `labkit pull {model.alias}` gets it and takes {size_text(model.disk_bytes)} on the disk"
-        agreement = ", after an agreement that its maker asks for" if model.gated else ""
+        fetch = f"no; to fetch it: labkit pull {model.alias} (takes {size_text(model.disk_bytes)} of the disk"
+        agreement = ", and its maker asks for an agreement first)" if model.gated else ")"
         return [
             ("Model", f"{model.name}, {count_text(model.parameters)} parameters"),
             ("File", f"{size_text(model.file_bytes)}, {model.licence}"),
