@@ -4,7 +4,7 @@
     labkit.connect("ollama", model="qwen2.5-0.5b")     # from Ollama's library
 
 Its own server keeps its models in labkit's folder, speaks on loopback only, and dies with this process. Ollama knows no keys:
-whoever can reach the port can use it, pull and delete. Taught in notebook 06, section "Integrate".
+whoever can reach the port can use it, pull and delete. Taught in notebook 00, section "What runs here".
 """
 
 from __future__ import annotations
@@ -159,6 +159,7 @@ def _make(address: str, name: str, model, source, parameters: dict) -> None:
 class _Window:
     """Refuse what does not fit the context window. Ollama's OpenAI face cuts the prompt, or forgets half of it on the way.
 
+    It stands before `Endpoint.chat` and `stream`; the plain clients talk to Ollama as it is.
     A short prompt costs nothing: a token is at least one byte, so its bytes say enough. A long one is counted by Ollama.
     """
 

@@ -5,11 +5,12 @@
     pull(endpoint, "smollm2:135m", progress=progress_bar())   # returns when, and only when, the last line says success
     create(endpoint, "mine", weights="model.gguf", parameters={"temperature": 0})
 
-`where` is an Endpoint or an address such as "http://127.0.0.1:11434". Taught in notebook 06, section "Integrate".
+`where` is an Endpoint or an address such as "http://127.0.0.1:11434". Taught in notebook 00, section "What runs here".
 """
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 from collections.abc import Iterator
@@ -223,7 +224,9 @@ class _Connection:
             raise EngineDied(f"Ollama does not answer at {self.address}.", _gone(error), "labkit doctor") from error
 
     def send(self, method: str, path: str, body=None, headers: dict | None = None) -> http.client.HTTPResponse:
-        self._http.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
+        # A server that has seen enough (disk full) answers while we still send: what it says matters more than the broken pipe.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._http.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
         self._response = self._http.getresponse()
         return self._response
 

@@ -1,6 +1,6 @@
 """What Ollama's error texts mean, as labkit's errors: it has one text for each, and few status codes.
 
-Taught in notebook 06, section "Monitor".
+Taught in notebook 00, section "What runs here".
 """
 
 from __future__ import annotations

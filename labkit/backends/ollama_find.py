@@ -1,7 +1,7 @@
 """Which Ollama there is: the program, or a server that already runs; and whether its version is safe to use.
 
 LABKIT_OLLAMA names the program, LABKIT_OLLAMA_URL a running server on this machine (then labkit starts none). Taught in
-notebook 06, section "Install".
+notebook 00, section "What runs here".
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from labkit.backends import ollama_api
@@ -79,7 +78,7 @@ def _program() -> str | None:
         raise EngineMissing(
             f"LABKIT_OLLAMA names {named}, which is no program.", "a typing error?", "unset LABKIT_OLLAMA"
         )
-    places = (shutil.which(Path(place).expanduser()) for place in PLACES)
+    places = (shutil.which(os.path.expanduser(place)) for place in PLACES)
     return shutil.which("ollama") or next((place for place in places if place), None)
 
 
