@@ -1,4 +1,4 @@
-"""What Ollama's own HTTP API is asked for: its version, what is loaded, unload, create, pull. One small helper, no client.
+"""What Ollama's own HTTP API is asked for: its version, what is loaded, unload, create, pull. No client is needed.
 
     ps(endpoint)                                              # what is in memory, how much of it, until when
     unload(endpoint, "smollm2:135m")                          # the same as keep_alive=0
@@ -10,31 +10,52 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from labkit.backends.loopback import get_json
-from labkit.backends.ollama_errors import broken_off, typed
-from labkit.errors import BadModelFile, EngineDied, EngineTimeout, LabkitError, UnknownModel
+from labkit.backends.ollama_errors import typed
+from labkit.backends.ollama_http import STALL_SECONDS, Connection, address_of, ask, gone, to_the_end
+from labkit.errors import BadModelFile, EngineDied, UnknownModel, UnsupportedParameter
 from labkit.progress import Progress, silent
 
-STALL_SECONDS = 600  # Ollama hashes a large download without a word; a model may take minutes to load
 BLOCK = 1 << 20
 # What belongs to a model in a safetensors folder; Ollama converts it.
 PARTS = ("*.safetensors", "*.json", "tokenizer.model")
+# The parameters of a Modelfile. `ollama create` checks these names, the server behind it takes any and ignores the others.
+PARAMETERS = frozenset(
+    [
+        "num_keep",
+        "seed",
+        "num_predict",
+        "top_k",
+        "top_p",
+        "min_p",
+        "typical_p",
+        "repeat_last_n",
+        "temperature",
+        "repeat_penalty",
+        "presence_penalty",
+        "frequency_penalty",
+        "stop",
+        "num_ctx",
+        "num_batch",
+        "num_gpu",
+        "main_gpu",
+        "use_mmap",
+        "num_thread",
+    ]
+)
 
 
 def version(where) -> str:
     """Return the version of the server. Raises EngineDied if nobody, or something that is not Ollama, answers."""
-    address = _address(where)
+    address = address_of(where)
     try:
         found = get_json(address, "/api/version")
     except (OSError, ValueError) as error:
-        raise EngineDied(f"Ollama does not answer at {address}.", _gone(error), "labkit doctor") from error
+        raise EngineDied(f"Ollama does not answer at {address}.", gone(error), "labkit doctor") from error
     if not isinstance(found, dict) or not isinstance(found.get("version"), str):
         raise EngineDied(f"What answers at {address} is not Ollama.", "another program has the port", "labkit doctor")
     return found["version"]
@@ -42,12 +63,12 @@ def version(where) -> str:
 
 def ps(where) -> list[dict]:
     """Return the models in memory: name, size and size_vram in bytes, context_length in tokens, expires_at."""
-    return _ask(where, "GET", "/api/ps").get("models") or []
+    return ask(where, "GET", "/api/ps").get("models") or []
 
 
 def show(where, model: str) -> dict:
     """Return what Ollama knows of a model: template, parameters, capabilities. Raises UnknownModel if it has none such."""
-    return _ask(where, "POST", "/api/show", {"model": model})
+    return ask(where, "POST", "/api/show", {"model": model})
 
 
 def has(where, model: str) -> bool:
@@ -60,17 +81,17 @@ def has(where, model: str) -> bool:
 
 def load(where, model: str, timeout: float = STALL_SECONDS) -> None:
     """Load a model into memory and wait for it (`timeout` in seconds). Raises EngineStartError if memory is short."""
-    _ask(where, "POST", "/api/generate", {"model": model, "stream": False}, timeout)
+    ask(where, "POST", "/api/generate", {"model": model, "stream": False}, timeout)
 
 
 def unload(where, model: str) -> None:
     """Take a model out of memory; one that is not loaded is fine. Raises UnknownModel."""
-    _ask(where, "POST", "/api/generate", {"model": model, "keep_alive": 0, "stream": False})
+    ask(where, "POST", "/api/generate", {"model": model, "keep_alive": 0, "stream": False})
 
 
 def delete(where, model: str) -> None:
     """Delete a model from the disk of this Ollama. Raises UnknownModel."""
-    _ask(where, "DELETE", "/api/delete", {"model": model})
+    ask(where, "DELETE", "/api/delete", {"model": model})
 
 
 def prompt_tokens(where, model: str, messages: list[dict], tools: list[dict] | None = None) -> int:
@@ -81,7 +102,7 @@ def prompt_tokens(where, model: str, messages: list[dict], tools: list[dict] | N
     """
     body = {"model": model, "messages": list(_native(messages)), "stream": False, "truncate": False}
     body |= {"options": {"num_predict": 1}, "tools": tools or []}
-    return _ask(where, "POST", "/api/chat", body)["prompt_eval_count"]
+    return ask(where, "POST", "/api/chat", body)["prompt_eval_count"]
 
 
 def pull(where, model: str, progress: Progress | None = None) -> None:
@@ -93,7 +114,7 @@ def pull(where, model: str, progress: Progress | None = None) -> None:
     from labkit.network import refuse_network
 
     refuse_network(f"https://ollama.com/library/{model}")
-    _to_the_end(where, "/api/pull", {"model": model}, f"pulling {model}", progress or silent)
+    to_the_end(where, "/api/pull", {"model": model}, f"pulling {model}", progress or silent)
 
 
 def create(
@@ -112,13 +133,18 @@ def create(
 
     template: in Ollama's own language (Go); without one, Ollama guesses from the GGUF. parameters: as in a Modelfile
     (num_thread, num_ctx, repeat_penalty …). quantize: "q4_K_M", "q8_0" …, from F16 weights. Weights that this Ollama has
-    already are not sent again. Raises BadModelFile, UnknownModel, NoSpace, DownloadError.
+    already are not sent again. Raises UnsupportedParameter, BadModelFile, UnknownModel, NoSpace, Refused.
     """
+    if unknown := sorted(set(parameters or {}) - PARAMETERS):
+        why = f"it would ignore it; it knows {', '.join(sorted(PARAMETERS))}"
+        raise UnsupportedParameter(
+            f"Ollama has no parameter {', '.join(unknown)}.", why, "ollama show --parameters NAME"
+        )
     tell = progress or silent
     body = {"model": model, "template": template, "system": system, "parameters": parameters, "quantize": quantize}
     body |= {"files": _send(where, Path(weights), tell)} if weights else {"from": base}
     wanted = {key: value for key, value in body.items() if value is not None}
-    _to_the_end(where, "/api/create", wanted, f"creating {model}", tell)
+    to_the_end(where, "/api/create", wanted, f"creating {model}", tell)
 
 
 def _native(messages: list[dict]) -> Iterator[dict]:
@@ -161,92 +187,10 @@ def _send_one(where, file: Path, digest: str, tell: Progress) -> None:
                 yield block
                 tell(label, source.tell(), size)
 
-    with _Connection(where, STALL_SECONDS) as connection:
+    with Connection(where, STALL_SECONDS) as connection:
         if connection.send("HEAD", f"/api/blobs/{digest}").status == 200:
             return
-    with _Connection(where, STALL_SECONDS) as connection:
+    with Connection(where, STALL_SECONDS) as connection:
         response = connection.send("POST", f"/api/blobs/{digest}", blocks(), {"Content-Length": str(size)})
         if response.status != 201:
             raise typed(f"sending {file.name}", connection.read())
-
-
-# ---- one small HTTP helper -------------------------------------------------------------------------------------------
-
-
-def _ask(where, method: str, path: str, body: dict | None = None, timeout: float = STALL_SECONDS) -> dict:
-    """Return the one JSON object that Ollama answers, {} for none. Raises what its `error` means."""
-    with _Connection(where, timeout) as connection:
-        response = connection.send(method, path, json.dumps(body).encode() if body else None)
-        text = connection.read()
-    if response.status != 200:
-        raise typed((body or {}).get("model", path), text)
-    try:
-        found = json.loads(text or "{}")
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}
-
-
-def _to_the_end(where, path: str, body: dict, doing: str, tell: Progress) -> None:
-    """Read the lines that Ollama writes while it works, up to the one that says success. Raises what it says instead."""
-    last = {}
-    with _Connection(where, STALL_SECONDS) as connection:
-        response = connection.send("POST", path, json.dumps(body).encode())
-        if response.status != 200:
-            raise typed(doing, connection.read())
-        for last in connection.lines():
-            if "error" in last:
-                raise typed(doing, json.dumps(last))
-            if last.get("total"):
-                tell(f"{doing}: {last.get('status', '')}", last.get("completed", 0), last["total"])
-    if last.get("status") != "success":
-        raise broken_off(doing, last.get("status", ""))
-
-
-class _Connection:
-    """One request to this machine. http.client, because it ignores HTTP_PROXY; whatever breaks becomes an error of ours."""
-
-    def __init__(self, where, timeout: float):
-        self.address, self.timeout = _address(where), timeout
-        parts = urlsplit(self.address)
-        self._http = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
-
-    def __enter__(self) -> _Connection:
-        return self
-
-    def __exit__(self, kind, error, traceback) -> None:
-        self._http.close()
-        if isinstance(error, TimeoutError):
-            raise EngineTimeout(
-                f"Ollama at {self.address} said nothing for {self.timeout:g} s.", "the machine is busy", "labkit doctor"
-            ) from error
-        if isinstance(error, (OSError, http.client.HTTPException)) and not isinstance(error, LabkitError):
-            raise EngineDied(f"Ollama does not answer at {self.address}.", _gone(error), "labkit doctor") from error
-
-    def send(self, method: str, path: str, body=None, headers: dict | None = None) -> http.client.HTTPResponse:
-        # A server that has seen enough (disk full) answers while we still send: what it says matters more than the broken pipe.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._http.request(method, path, body, {"Content-Type": "application/json", **(headers or {})})
-        self._response = self._http.getresponse()
-        return self._response
-
-    def read(self) -> str:
-        return self._response.read().decode("utf-8", "replace")
-
-    def lines(self) -> Iterator[dict]:
-        """Yield the JSON objects of a stream as they come; a line that was cut off ends it."""
-        for line in self._response:
-            try:
-                found = json.loads(line)
-            except ValueError:
-                return
-            if isinstance(found, dict):
-                yield found
-
-
-def _gone(error: Exception) -> str:
-    return f"it was stopped, or another program has the port ({error})"
-
-
-def _address(where) -> str:
-    return (where if isinstance(where, str) else where.base_url).removesuffix("/v1")

@@ -1,6 +1,6 @@
 """What Ollama's error texts mean, as labkit's errors: it has one text for each, and few status codes.
 
-Taught in notebook 00, section "What runs here".
+Taught in notebook 00, section "Where errors show".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from labkit.errors import (
 
 # The first row with a word that occurs in the text decides: (words, error, likely why, one command to try).
 MEANINGS = (
-    (("exceeds the context", "context length"), ContextTooLong, "prompt and answer share one window of tokens",
+    (("context length", "context size"), ContextTooLong, "prompt and answer share one window of tokens",
      "labkit.connect('ollama', context=8192)  # or a shorter prompt"),
     (("proxyconnect", "proxy authentication"), ProxyError, "Ollama's server goes through HTTPS_PROXY", "labkit doctor"),
     (("x509", "certificate", "tls:"), CertificateError, "a company's proxy signs with its own certificate", "labkit doctor"),

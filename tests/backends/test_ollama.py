@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import stat
 import subprocess
 import sys
 import textwrap
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
@@ -196,6 +199,35 @@ def test_nobody_on_the_port(clean):
 
 # -- its API, scripted on a real socket -----------------------------------------------------------------------------------
 
+
+class Scripted(BaseHTTPRequestHandler):
+    """Read the whole request, then send the server's `answer`, byte for byte."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.wfile.write(self.server.answer)
+        self.close_connection = True
+
+    do_HEAD = do_POST
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def scripted(answer: bytes):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Scripted)
+    server.answer = answer
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
 MANIFEST, DONE = {"status": "pulling manifest"}, {"status": "success"}
 
 
@@ -207,7 +239,7 @@ def part(done: int) -> dict:
 
 def test_a_pull_tells_its_progress_and_ends_with_success(clean):
     seen = []
-    with serving(lines(MANIFEST, part(0), part(40), part(100), DONE)) as address:
+    with scripted(lines(MANIFEST, part(0), part(40), part(100), DONE)) as address:
         ollama.pull(address, "m", progress=lambda label, done, total: seen.append((label, done, total)))
     assert [row[1:] for row in seen] == [(0, 100), (40, 100), (100, 100)]
     assert seen[0][0] == "pulling m: pulling 74701a8c35f6"
@@ -228,7 +260,7 @@ def test_a_pull_tells_its_progress_and_ends_with_success(clean):
 )  # fmt: skip
 def test_a_pull_that_fails_says_so_in_its_last_line(clean, said, kind):
     for stream in (lines(MANIFEST, part(40), {"error": said}), answer(json.dumps({"error": said}), "500 Oh")):
-        with serving(stream) as address, pytest.raises(kind) as caught:
+        with scripted(stream) as address, pytest.raises(kind) as caught:
             ollama.pull(address, "m")
         assert caught.type is kind and said in caught.value.what and caught.value.why and caught.value.fix
 
@@ -239,13 +271,13 @@ def test_a_pull_that_fails_says_so_in_its_last_line(clean, said, kind):
     ids=["half", "cut-line", "nothing", "success-too-early", "page"],
 )
 def test_200_is_no_proof(clean, stream):
-    with serving(stream) as address, pytest.raises(DownloadError, match="broke off"):
+    with scripted(stream) as address, pytest.raises(DownloadError, match="broke off"):
         ollama.pull(address, "m")
 
 
 def test_a_chunked_stream_that_is_cut_off(clean):
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with serving(head + b"1c\r\n" + lines(MANIFEST)[-29:-1] + b"\r\n40\r\n{") as address, pytest.raises(EngineDied):
+    with scripted(head + b"1c\r\n" + lines(MANIFEST)[-29:-1] + b"\r\n40\r\n{") as address, pytest.raises(EngineDied):
         ollama.pull(address, "m")
 
 
@@ -266,7 +298,7 @@ def test_a_damaged_gguf_is_not_sent(clean, tmp_path):
 def test_the_disk_fills_up_while_the_weights_are_sent(clean, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(bytes(1000))
     full = answer('{"error": "write /models/blobs/sha256-1: no space left on device"}', "500 Oh")
-    with serving(full) as address, pytest.raises(NoSpace):
+    with scripted(full) as address, pytest.raises(NoSpace):
         ollama.create(address, "m", weights=tmp_path)
 
 
@@ -369,7 +401,7 @@ def test_what_it_would_ignore_raises(engine):
 
 
 def test_too_long_a_prompt_is_refused_not_cut(engine):
-    with pytest.raises(ContextTooLong, match=r"fills the context|exceeds the context"):
+    with pytest.raises(ContextTooLong, match=r"context (window|length|size)"):
         engine.chat("again and " * 3000)
     with pytest.raises(ContextTooLong):
         engine.stream([said("user", "again and " * 1500), said("assistant", "Yes."), said("user", QUESTION)])
@@ -414,8 +446,8 @@ def test_create_and_delete(engine):
     assert seen and seen[-1][1] <= seen[-1][2]
     ollama.delete(engine, "mine")
     assert not ollama.has(engine, "mine")
-    with pytest.raises(Refused):
-        ollama.create(engine, "mine", base=engine.model, parameters={"num_thread": "many"})
+    with pytest.raises(UnsupportedParameter, match="num_threads"):
+        ollama.create(engine, "mine", base=engine.model, parameters={"num_threads": 2})
     with pytest.raises(Refused):
         ollama.create(engine, "mine", base=engine.model, template="{{ if }}")
 
@@ -423,7 +455,7 @@ def test_create_and_delete(engine):
 def test_ollamas_own_guess_at_the_template_drops_the_system_prompt(engine):
     ollama.create(engine, "guessed", weights=labkit.weights.present("smollm2-135m"))
     ours = ollama.prompt_tokens(engine, engine.model, [said("user", QUESTION)])
-    assert ours - ollama.prompt_tokens(engine, "guessed", [said("user", QUESTION)]) == 23
+    assert ours - ollama.prompt_tokens(engine, "guessed", [said("user", QUESTION)]) == 21
     ollama.delete(engine, "guessed")
 
 
