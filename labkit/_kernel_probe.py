@@ -21,7 +21,7 @@ import types
 import warnings
 import weakref
 
-SETTLE_S = 0.5  # how long the work that the last cell left behind may take to show that it failed
+SETTLE_S = 1.0  # how long the work that the last cell left behind may take to show that it failed
 
 
 def install(path, shell):
@@ -72,7 +72,8 @@ class Probe:
 
     def busy(self):
         threads = any(hasattr(thread, "_labkit_cell") for thread in threading.enumerate())
-        return threads or any(not task.done() for task in list(self.tasks))
+        scripts = any(process.returncode is None for process, _, _ in self.scripts)
+        return threads or scripts or any(not task.done() for task in list(self.tasks))
 
     def look_for_what_nobody_awaited(self):
         """Python complains of these when they vanish; a notebook's names and `Out` keep them until the kernel ends."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["place_text", "read", "render", "text_of"]
 
+PLOTLY = "application/vnd.plotly.v1+json"
+
 
 def read(path: Path) -> NotebookNode:
     """Return the notebook in a file, as nbformat 4; CourseError when there is none in it."""
@@ -45,12 +47,26 @@ def place_text(text: str, path: Path) -> Path:
 
 
 def render(notebook: NotebookNode | str | Path, title: str = "") -> str:
-    """Return a notebook, outputs and all, as one HTML page; widgets without saved state show their text twin."""
+    """Return a notebook, outputs and all, as one HTML page that needs no network for its figures.
+
+    A widget without saved state shows the HTML or text that it left beside itself.
+    """
     from nbconvert import HTMLExporter
 
     nb = read(Path(notebook)) if isinstance(notebook, str | Path) else deepcopy(notebook)
-    if "widgets" not in nb.metadata:
-        for output in (output for cell in nb.cells for output in cell.get("outputs", [])):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    page, _ = HTMLExporter().from_notebook_node(nb, resources={"metadata": {"name": title or "notebook"}})
+    _draw_figures(nb)
+    page, _ = HTMLExporter(require_js_url="").from_notebook_node(
+        nb, resources={"metadata": {"name": title or "notebook"}}
+    )
     return page
+
+
+def _draw_figures(nb: NotebookNode) -> None:
+    """Give each plotly figure an HTML form: JupyterLab draws its JSON, nbconvert would leave it out."""
+    outputs = [output.data for cell in nb.cells for output in cell.get("outputs", []) if "data" in output]
+    figures = [data for data in outputs if PLOTLY in data and "text/html" not in data]
+    for i, data in enumerate(figures):
+        from plotly.io import to_html
+
+        script = i == 0  # plotly itself, 5 MB, once a page
+        data["text/html"] = to_html(data[PLOTLY], include_plotlyjs=script, full_html=False, auto_play=False)

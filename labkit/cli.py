@@ -34,11 +34,9 @@ Model = Annotated[str, typer.Option(help="An alias of `labkit models`, or auto."
 def main() -> None:
     """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)  # what a command raises as typer.Exit comes back as a number
     except LabkitError as error:
         sys.exit(_complain(f"{type(error).__name__}: {error}", 2))
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(_complain("\nStopped. Nothing is left running.", 130))
     except BrokenPipeError:  # `labkit models | head`
@@ -146,6 +144,7 @@ def run(
     ] = None,
     backend: Backend = "auto",
     html: Annotated[Path | None, typer.Option(help="Also write the executed lessons as HTML into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the executed notebooks in this folder.")] = None,
     timeout: Annotated[int, typer.Option(help="Longest time for one cell, in seconds.")] = 600,
     as_json: Json = False,
 ) -> None:
@@ -157,6 +156,7 @@ def run(
         lessons or (),
         backend=None if backend == "auto" else backend,
         html=html,
+        out=out,
         timeout=timeout,
         on_progress=lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells),
     )

@@ -112,7 +112,7 @@ def _models(machine) -> list[dict]:
 def _lessons(machine) -> list[dict]:
     from labkit import backends, course
 
-    free = machine.ram_free_bytes.value / 2**30
+    free = machine.ram_free_bytes.value / 1e9
     here = {name for name, engine in backends.available().items() if engine}
     rows = []
     for lesson in course.lessons():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -224,6 +225,17 @@ def test_another_notebook_runs_where_it_lies_and_widgets_are_not_kept(tmp_path):
     assert "IntSlider(value=7" in course.render(nb), "the page shows the text twin of a widget without state"
     assert "widget-view" not in course.render(result.output)
     assert "application/vnd.jupyter.widget-view+json" in nb.cells[1].outputs[0].data, "and the notebook keeps both"
+
+
+@pytest.mark.filterwarnings("error::UserWarning")  # nbconvert's, for an output that it leaves out
+def test_a_page_holds_the_figures_and_needs_no_network_for_them():
+    figure = {"application/vnd.plotly.v1+json": {"data": [{"type": "scatter", "y": [1, 2]}], "layout": {}}}
+    outputs = [nbformat.v4.new_output("display_data", data=figure) for _ in range(2)]
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("figure", outputs=outputs)])
+    page = course.render(nb)
+    assert page.count("Plotly.newPlot(") == 2 and page.count("plotly.js v") == 1
+    assert not re.search("<script[^>]* src=[^>]*plotly", page)
+    assert "text/html" not in nb.cells[0].outputs[0].data, "the notebook itself stays as it is"
 
 
 def test_nothing_runs_when_one_of_the_names_is_wrong(small_course, tmp_path):

@@ -120,7 +120,7 @@ class ChatBox(Card):
             placeholder="Type, then press Enter",
             continuous_update=False,
             style={"description_width": "initial"},
-            layout={"flex": "1 1 240px", "width": "auto"},
+            layout={"flex": "1 1 180px", "width": "auto"},
         )
         self._field.on_msg(self._pressed)
         self._field.observe(self._typed, "value")
@@ -162,7 +162,9 @@ class ChatBox(Card):
             self._last_shown = now
             self._show(turn)
             self._stop.disabled = not writing
-            self._say("" if writing else figures(turn) or "It failed; the reason is above.")
+            self._say(
+                "" if writing else f"{self.conversation.endpoint.model}: {turn.answer} {figures(turn)}", heard=True
+            )
 
     def _show(self, turn: Turn) -> None:
         body = page(turn_html(turn, self.conversation.endpoint.model), style=False)
@@ -174,8 +176,9 @@ class ChatBox(Card):
         self._shown[turn] = ipywidgets.HTML(body)
         self._log.children = (*self._log.children, self._shown[turn])
 
-    def _say(self, text: str) -> None:
-        self._status.value = _status_html(text)
+    def _say(self, text: str, heard: bool = False) -> None:
+        """Say it below the box; with `heard`, to screen readers alone, because others have it before their eyes."""
+        self._status.value = _status_html(text, heard)
 
 
 def title_html(endpoint: Endpoint, label: str = "") -> str:
@@ -197,8 +200,9 @@ def turn_html(turn: Turn, model: str) -> str:
     )
 
 
-def _status_html(text: str) -> str:
-    return page(f'<div class="labkit-quiet" role="status">{escape(text)}</div>', style=False)
+def _status_html(text: str, heard: bool = False) -> str:
+    kind = "labkit-heard" if heard else "labkit-quiet"
+    return page(f'<div class="{kind}" role="status">{escape(text)}</div>', style=False)
 
 
 def _who(endpoint: Endpoint, label: str) -> str:

@@ -15,7 +15,7 @@ __all__ = ["Card", "escape", "page", "saved_note"]
 STYLE = """<style>
 .labkit { container-type: inline-size; box-sizing: border-box; max-width: 860px; line-height: 1.45;
   color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, sans-serif);
-  font-size: var(--jp-ui-font-size1, 13px); overflow-wrap: anywhere; }
+  font-size: var(--jp-ui-font-size1, 13px); overflow-wrap: break-word; }
 .labkit p { margin: 0 0 4px; }
 .labkit-title { font-weight: 600; font-size: var(--jp-ui-font-size2, 15px); margin: 0 0 4px; text-align: left;
   color: inherit; caption-side: top; }
@@ -26,13 +26,17 @@ STYLE = """<style>
 .labkit tr { border-top: 1px solid var(--jp-border-color2, currentColor); background: none; }
 .labkit th { font-weight: 400; color: var(--jp-ui-font-color2, inherit); white-space: nowrap; }
 .labkit thead th { font-size: var(--jp-ui-font-size0, 12px); }
+.labkit td.labkit-quiet { width: 32%; }
+.labkit-pick select { appearance: auto; background-image: none; }
+.labkit-heard { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .labkit-text { white-space: pre-wrap; margin: 0 0 2px; }
 .labkit-turn { margin: 0 0 10px; }
 .labkit-who { font-weight: 600; }
 .labkit-answer { border-left: 3px solid var(--jp-brand-color1, currentColor); padding-left: 9px; margin-top: 4px; }
 .labkit-failed { border-left: 3px solid var(--jp-error-color1, currentColor); padding-left: 9px; white-space: pre-wrap; }
 @container (max-width: 520px) {
-  .labkit-wide th, .labkit-wide td { display: block; padding: 0; white-space: normal; }
+  .labkit-wide th, .labkit-wide td, .labkit-wide td.labkit-quiet { display: block; padding: 0; white-space: normal;
+    width: auto; }
   .labkit-wide tr { display: block; padding: 4px 0; }
 }
 </style>"""

@@ -43,17 +43,18 @@ class Row:
         return f"{self.model.alias} · {size_text(self.model.file_bytes)} · {here} · {'fits' if self.fit else 'too big'}"
 
     @property
-    def details(self) -> list[str]:
-        """What to know about it, a sentence a line."""
+    def details(self) -> list[tuple[str, str]]:
+        """What to know about it: pairs of (label, sentence)."""
         model = self.model
-        fetch = f"{size_text(model.disk_bytes)} on the disk; `labkit pull {model.alias}` gets it"
-        agreement = " Its maker asks for an agreement first." if model.gated else ""
+        fetch = f"no; `labkit pull {model.alias}` gets it and takes {size_text(model.disk_bytes)} on the disk"
+        agreement = ", after an agreement that its maker asks for" if model.gated else ""
         return [
-            f"{model.name}: {count_text(model.parameters)} parameters, {size_text(model.file_bytes)}, {model.licence}.",
-            f"On this disk: {'yes' if self.here else f'no. It takes {fetch}'}.{agreement}",
-            f"Memory: {self.fit.reason}",
-            f"Engines: {', '.join(model.engines)}.",
-            *model.notes,
+            ("Model", f"{model.name}, {count_text(model.parameters)} parameters"),
+            ("File", f"{size_text(model.file_bytes)}, {model.licence}"),
+            ("On this disk", "yes" if self.here else fetch + agreement),
+            ("Memory", self.fit.reason),
+            ("Engines", ", ".join(model.engines)),
+            *(("Note", note) for note in model.notes),
         ]
 
 
@@ -82,8 +83,11 @@ def models_html(found: list[Row]) -> str:
 
 def details_html(row: Row, error: BaseException | None = None) -> str:
     """Return what to know about one model as HTML, escaped, with the `error` that picking it brought, if any."""
+    lines = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td>{escape(text)}</td></tr>' for label, text in row.details
+    )
     failed = f'<div class="labkit-failed" role="alert">{escape(str(error))}</div>' if error else ""
-    return page("".join(f"<p>{escape(line)}</p>" for line in row.details) + failed)
+    return page(f'<table class="labkit-wide"><tbody>{lines}</tbody></table>{failed}')
 
 
 def model_picker(on_pick: Callable[[str], object] | None = None, *, value: str | None = None) -> ModelPicker:
@@ -104,8 +108,11 @@ class ModelPicker(Card):
         self._rows, self._on_pick = {row.model.alias: row for row in rows()}, on_pick
         picked = (catalog.model(value) if value else catalog.default_model()).alias
         options = [(row.choice, alias) for alias, row in self._rows.items()]
-        wide = {"width": "100%", "max_width": "560px"}
-        self._list = ipywidgets.Dropdown(options=options, value=picked, description="Model", layout=wide)
+        wide = {"width": "calc(100% - 4px)", "max_width": "560px"}  # less its margins
+        style = {"description_width": "initial"}
+        self._list = ipywidgets.Dropdown(
+            options=options, value=picked, description="Model", layout=wide, style=style
+        ).add_class("labkit-pick")
         self._details = ipywidgets.HTML(details_html(self._rows[picked]))
         self._list.observe(self._picked, "value")
         self.view = ipywidgets.VBox([self._list, self._details])
@@ -134,9 +141,8 @@ class ModelPicker(Card):
     @property
     def text(self) -> str:
         """All models as a plain table, and the picked one's details."""
-        return "\n".join(
-            [models_text(list(self._rows.values())), "", f"Picked: {self.value}", *self._rows[self.value].details]
-        )
+        details = [f"{label}: {text}" for label, text in self._rows[self.value].details]
+        return "\n".join([models_text(list(self._rows.values())), "", f"Picked: {self.value}", *details])
 
     def _picked(self, change) -> None:
         row = self._rows[change["new"]]

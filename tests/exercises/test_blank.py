@@ -75,6 +75,7 @@ def test_an_attempt_is_not_blank(stub, attempt):
 def test_none_and_an_empty_function_are_blank_whatever_the_stub():
     assert blanks({"answer": None}, ["answer = ..."]) == ["answer"]
     assert blanks(values("def f(x):\n    pass"), [PARTIAL]) == ["f"]
+    assert blanks(values("def f(x):\n    ...\n    pass"), [PARTIAL]) == ["f"]
     assert blanks(values("async def f(x):\n    pass"), [PARTIAL]) == ["f"]
 
 
