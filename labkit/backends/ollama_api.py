@@ -25,28 +25,10 @@ BLOCK = 1 << 20
 PARTS = ("*.safetensors", "*.json", "tokenizer.model")
 # The parameters of a Modelfile. `ollama create` checks these names, the server behind it takes any and ignores the others.
 PARAMETERS = frozenset(
-    [
-        "num_keep",
-        "seed",
-        "num_predict",
-        "top_k",
-        "top_p",
-        "min_p",
-        "typical_p",
-        "repeat_last_n",
-        "temperature",
-        "repeat_penalty",
-        "presence_penalty",
-        "frequency_penalty",
-        "stop",
-        "num_ctx",
-        "num_batch",
-        "num_gpu",
-        "main_gpu",
-        "use_mmap",
-        "num_thread",
-    ]
-)
+    ("num_keep", "seed", "num_predict", "top_k", "top_p", "min_p", "typical_p", "repeat_last_n", "temperature",
+     "repeat_penalty", "presence_penalty", "frequency_penalty", "stop", "num_ctx", "num_batch", "num_gpu", "main_gpu",
+     "use_mmap", "num_thread")
+)  # fmt: skip
 
 
 def version(where) -> str:

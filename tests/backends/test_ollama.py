@@ -395,7 +395,16 @@ def test_json_schema(engine):
 def test_what_it_would_ignore_raises(engine):
     tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
     assert engine.capabilities["streaming"] and engine.capabilities["json_schema"] and engine.capabilities["seed"]
-    for parameters in ({"n": 2}, {"tools": [tool]}, {"tool_choice": "required", "tools": [tool]}):
+    assert engine.capabilities["json_object"] and engine.capabilities["stop"] and engine.capabilities["logprobs"]
+    for parameters in (
+        {"n": 2},
+        {"tools": [tool]},
+        {"tool_choice": "required", "tools": [tool]},
+        {"max_completion_tokens": 3},
+        {"logit_bias": {"1": -100}},
+        {"extra_body": {"top_k": 1}},
+        {"extra_body": {"min_p": 0.9}},
+    ):
         with pytest.raises(UnsupportedParameter):
             engine.chat("hello", **parameters)
 
