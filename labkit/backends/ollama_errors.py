@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from labkit.disk import set_variable
 from labkit.errors import (
     BadModelFile,
     CertificateError,
@@ -32,7 +33,7 @@ MEANINGS = (
     (("no such host", "connection refused", "network is unreachable", "no route to host", "i/o timeout", "dial tcp"),
      OfflineError, "this machine is offline, or a firewall is in the way", "labkit.connect('ollama')  # the bundled model"),
     (("no space left", "not enough space", "quota"), NoSpace, "the model does not fit the disk that holds Ollama's models",
-     "labkit doctor"),
+     set_variable("LABKIT_HOME", "/a/folder/with/room")),
     (("digest mismatch",), HashMismatch, "the download is damaged", "labkit doctor"),
     (("newer version of ollama", "requires ollama"), EngineMissing, "the model needs a newer Ollama", "ollama --version"),
     (("file does not exist", "not found", "invalid model name"), UnknownModel, "a typing error, or it was never pulled",
