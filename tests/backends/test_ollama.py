@@ -363,6 +363,13 @@ CONVERSATIONS = {
 }
 
 
+def test_the_program_tells_its_own_version_not_that_of_a_server(here, monkeypatch):
+    ollama_find._version_of.cache_clear()
+    with serving(is_version("0.9.9")) as address:
+        monkeypatch.setenv("OLLAMA_HOST", address)
+        assert ollama.available() == here
+
+
 def test_paris(engine):
     reply = engine.chat(QUESTION)
     assert "Paris" in reply.text and reply.finish_reason == "stop" and reply.completion_tokens > 0
