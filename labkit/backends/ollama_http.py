@@ -90,8 +90,10 @@ class Connection:
 
 
 def gone(error: Exception) -> str:
+    """Say why nothing answered."""
     return f"it was stopped, or another program has the port ({error})"
 
 
 def address_of(where) -> str:
+    """Return "http://HOST:PORT" of an Endpoint or of an address."""
     return (where if isinstance(where, str) else where.base_url).removesuffix("/v1")
