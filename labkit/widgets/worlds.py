@@ -46,7 +46,8 @@ def room_scene(histories: Mapping[str, History], every: int = 3) -> Scene:
         for end in ends
     ]
     quiet(figure, height=190 * len(histories))
-    figure.update_yaxes(title="degrees", range=[16.4, 21.4], gridcolor=TINT, zeroline=False)
+    warmest = max(world.temperature for history in histories.values() for world in history.worlds)
+    figure.update_yaxes(title="degrees", range=[16.4, max(21.4, warmest + 0.3)], gridcolor=TINT, zeroline=False)
     figure.update_xaxes(range=[0, len(first.worlds) - 1], gridcolor=TINT, title="")
     figure.update_xaxes(title="minutes", row=len(histories))
     figure.update_layout(showlegend=False, margin={"t": 30})

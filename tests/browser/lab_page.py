@@ -135,16 +135,7 @@ class LabPage:
 
     def wait_idle(self) -> None:
         """Wait until the kernel has nothing to do. (The toolbar's indicator hides in a narrow window: not that one.)"""
-        self.wait_for_kernel("idle")
-
-    @property
-    def kernel(self) -> str:
-        """The kernel's status now: idle or busy."""
-        return self.page.evaluate(f"{_KERNEL}.status")
-
-    def wait_for_kernel(self, status: str) -> None:
-        """Wait until the kernel's status is `status`: idle or busy."""
-        self.page.wait_for_function(f"() => {_KERNEL}?.status === '{status}'", timeout=RUN_MS)
+        self.page.wait_for_function(f"() => {_KERNEL}?.status === 'idle'", timeout=RUN_MS)
 
     def run_all(self) -> None:
         """Run all cells and wait until each code cell has its number, or one has failed that may not."""
