@@ -14,7 +14,7 @@ from labkit.agents.loop import known
 
 __all__ = [
     "MOTORWAY", "SIDE_STREETS", "ROUTES", "Deliveries", "Road", "Trip", "UtilityAgent",
-    "euros", "expected", "fastest_by_plan", "never_risk", "trips",
+    "break_even", "euros", "expected", "fastest_by_plan", "never_risk", "trips",
 ]  # fmt: skip
 
 
@@ -56,6 +56,18 @@ def expected(road: Road, trip: Trip, utility: Callable[[float, float], float] = 
     """
     flows, jams = utility(road.minutes, trip.minutes_left), utility(road.jam_minutes, trip.minutes_left)
     return (1 - trip.jam_chance) * flows + trip.jam_chance * jams
+
+
+def break_even(minutes_left: float, late_fee: float = 1.0) -> float:
+    """Return the chance of a jam at which both roads are worth the same; below it the motorway is better.
+
+    Taught in notebook 01, section "Utility".
+    """
+    flows, jams, sure = (
+        euros(minutes, minutes_left, late_fee)
+        for minutes in (MOTORWAY.minutes, MOTORWAY.jam_minutes, SIDE_STREETS.minutes)
+    )
+    return (flows - sure) / (flows - jams)
 
 
 @dataclass

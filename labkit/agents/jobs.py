@@ -26,8 +26,8 @@ class Job(NamedTuple):
 
 MONDAY = (
     Job("tidy the inbox", 1, 4),
-    Job("order paper", 2, 10),
     Job("collect figures", 2, 12),
+    Job("order paper", 2, 10),
     Job("write the report", 3, 6, ("collect figures",)),
     Job("call the supplier", 1, 9),
     Job("print the report", 1, 7, ("write the report",)),

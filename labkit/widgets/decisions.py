@@ -97,9 +97,7 @@ def _growing(curves: Mapping[str, Sequence[float]], x: str, y: str, every: int):
     figure.update_xaxes(range=[0, longest - 1])
     figure.update_yaxes(range=[min(0, *map(min, curves.values())), 1.05 * max(map(max, curves.values()))])
     figure.update_layout(legend={"x": 0.02, "y": 0.98})
-    moving = animate(figure, frames, x)
-    moving.layout.sliders[0].active = len(frames) - 1
-    return moving
+    return animate(figure, frames, x, start=len(frames) - 1)
 
 
 # -- learning -----------------------------------------------------------------------------------------------------------
@@ -120,8 +118,8 @@ def guesses_scene(history: History, every: int = 3) -> Scene:
         marker={"symbol": "line-ew", "size": 46, "line": {"width": 4, "color": ORANGE}},
     )  # fmt: skip
     figure = quiet(go.Figure([*_guesses(history, turns[0], choices), truth]), y="chance of being liked")
-    figure.update_yaxes(range=[0, 1.05])
-    figure.update_layout(legend={"x": 1, "y": 1.1, "xanchor": "right", "orientation": "h"})
+    figure.update_yaxes(range=[0, 1.15], tickvals=[0, 0.25, 0.5, 0.75, 1])
+    figure.update_layout(legend={"x": 1, "y": 1.15, "xanchor": "right", "orientation": "h"})
     shown, guess = history.last.shown, history.steps[-1].thought
     lines = [
         f"{c}: shown {shown.count(c)} times, guess {guess.get(c, 0):.2f}, truth {history.last.now[c]:.2f}"

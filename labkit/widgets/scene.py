@@ -40,18 +40,21 @@ class Scene:
     __repr__ = __str__
 
 
-def animate(figure: go.Figure, frames: Sequence[go.Frame], what: str, milliseconds: int = 200) -> go.Figure:
+def animate(
+    figure: go.Figure, frames: Sequence[go.Frame], what: str, milliseconds: int = 200, start: int = 0
+) -> go.Figure:
     """Return `figure` with `frames`, a slider that says "`what` 7", and buttons to play and to pause.
 
-    Each frame's `name` is what the slider shows. milliseconds: how long a frame stays. Opens on the first frame.
+    Each frame's `name` is what the slider shows. milliseconds: how long a frame stays. start: which frame
+    `figure` shows before anybody plays.
     """
     still = {"mode": "immediate", "frame": {"duration": 0, "redraw": True}, "transition": {"duration": 0}}
     play = {"frame": {"duration": milliseconds, "redraw": True}, "transition": {"duration": 0}, "fromcurrent": True}
     figure.frames = list(frames)
     steps = [{"label": f.name, "method": "animate", "args": [[f.name], still]} for f in frames]
     slider = {
-        "steps": steps, "x": 0, "len": 1, "y": 0, "pad": {"t": 62, "l": 150, "r": 10}, "ticklen": 0, "minorticklen": 0,
-        "bgcolor": PANEL, "bordercolor": PANEL, "activebgcolor": INK, "tickcolor": "rgba(0,0,0,0)",
+        "steps": steps, "active": start, "x": 0, "y": 0, "len": 1, "pad": {"t": 62, "l": 150, "r": 10},
+        "bgcolor": PANEL, "bordercolor": PANEL, "activebgcolor": INK, "tickcolor": "rgba(0,0,0,0)", "ticklen": 0,
         "font": {"color": "rgba(0,0,0,0)", "size": 1},
         "currentvalue": {"prefix": f"{what} ", "xanchor": "right", "font": {"size": 14, "color": INK}},
     }  # fmt: skip

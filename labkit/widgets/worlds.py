@@ -21,6 +21,7 @@ __all__ = ["city_scene", "desk_scene", "floor_scene", "room_scene"]
 
 BLUE, ORANGE, GREEN = COLOURS[0], COLOURS[1], COLOURS[2]
 TINT = "rgba(128,128,128,0.18)"
+SETTLED = 30  # minutes until a room that starts cold is warm
 
 
 # -- the room -----------------------------------------------------------------------------------------------------------
@@ -51,7 +52,8 @@ def room_scene(histories: Mapping[str, History], every: int = 3) -> Scene:
     figure.update_xaxes(range=[0, len(first.worlds) - 1], gridcolor=TINT, title="")
     figure.update_xaxes(title="minutes", row=len(histories))
     figure.update_layout(showlegend=False, margin={"t": 30})
-    return Scene(animate(figure, frames, "minute"), "\n".join(_room_text(n, h) for n, h in histories.items()))
+    moving = animate(figure, frames, "minute", start=len(frames) - 1)
+    return Scene(moving, "\n".join(_room_text(n, h) for n, h in histories.items()))
 
 
 def _room_traces(history: History, end: int) -> list:
@@ -68,11 +70,13 @@ def _room_traces(history: History, end: int) -> list:
 
 
 def _room_text(name: str, history: History) -> str:
-    room, settled = history.last, [world.temperature for world in history.worlds[30:]] or [history.last.temperature]
-    return (
-        f"{name}: {room.minutes} minutes, the heater was switched {room.switches} times; {room.comfortable} minutes of "
-        f"comfort. After half an hour the room stays between {min(settled):.1f} and {max(settled):.1f} degrees."
-    )
+    room, warmth = history.last, [world.temperature for world in history.worlds]
+    if len(warmth) > SETTLED:
+        end = f"after the first {SETTLED} it stays between {min(warmth[SETTLED:]):.1f} and {max(warmth[SETTLED:]):.1f} degrees"
+    else:
+        end = f"it goes from {warmth[0]:.1f} to {warmth[-1]:.1f} degrees"
+    comfort = f"{room.minutes} minutes, {room.comfortable} of them comfortable"
+    return f"{name}: {comfort}; {end}; the heater is switched {room.switches} times."
 
 
 # -- floors and cities --------------------------------------------------------------------------------------------------
@@ -229,9 +233,7 @@ def desk_scene(histories: Mapping[str, History]) -> Scene:
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_layout(barmode="overlay", margin={"l": 130}, showlegend=False, bargap=0.25)
     text = "\n".join(_desk_text(name, history, jobs) for name, history in histories.items())
-    scene = animate(figure, frames, "job", milliseconds=700)
-    scene.layout.sliders[0].active = len(frames) - 1
-    return Scene(scene, text)
+    return Scene(animate(figure, frames, "job", milliseconds=700, start=len(frames) - 1), text)
 
 
 def _desk_bars(histories: Mapping[str, History], jobs: Mapping, number: int) -> list:

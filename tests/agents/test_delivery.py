@@ -14,6 +14,7 @@ from labkit.agents.delivery import (
     Deliveries,
     Trip,
     UtilityAgent,
+    break_even,
     euros,
     expected,
     fastest_by_plan,
@@ -35,6 +36,15 @@ def test_utility_of_the_mean_flatters_the_risky_road(trip):
     """Being late hurts more than being early helps, so the worth of the mean time is never less than the mean worth."""
     mean_minutes = (1 - trip.jam_chance) * MOTORWAY.minutes + trip.jam_chance * MOTORWAY.jam_minutes
     assert expected(MOTORWAY, trip) <= euros(mean_minutes, trip.minutes_left) + 1e-9
+
+
+@given(st.floats(5, 90))
+def test_the_choice_turns_where_both_roads_are_worth_the_same(minutes_left):
+    chance = break_even(minutes_left)
+    trip = Trip(minutes_left, chance)
+    assert expected(MOTORWAY, trip) == pytest.approx(expected(SIDE_STREETS, trip))
+    assert UtilityAgent()(Trip(minutes_left, chance - 0.01)) == "motorway"
+    assert UtilityAgent()(Trip(minutes_left, chance + 0.01)) == "side streets"
 
 
 def test_the_mean_time_can_favour_the_worse_road():
