@@ -161,5 +161,4 @@ class Mapper:
         self.seen |= {self.at} | {neighbours(self.at)[way] for way in percept.free}
 
     def _known_neighbours(self, square: Square) -> list[Square]:
-        # Only from visited squares: beyond a square that it has merely seen, it knows nothing.
-        return [s for s in neighbours(square).values() if s in self.seen] if square in self.visited else []
+        return [s for s in neighbours(square).values() if s in self.seen]

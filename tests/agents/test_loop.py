@@ -8,7 +8,7 @@ from labkit.agents.jobs import Desk
 from labkit.agents.recommender import Reader
 from labkit.agents.routes import City
 from labkit.agents.thermostat import Room, two_thresholds
-from labkit.agents.vacuum import Floor, Mapper
+from labkit.agents.vacuum import Counter, Floor, Mapper
 from labkit.errors import CourseError
 
 WORLDS = [Room(), Floor.drawn(), City.drawn(), Desk(), Deliveries(trips(3)), Reader()]
@@ -43,6 +43,8 @@ def test_no_steps_make_an_empty_history():
 def test_thoughts_are_copies_of_their_moment():
     thoughts = [step.thought for step in run(Floor.drawn("@.."), Mapper(), 9).steps]
     assert thoughts == [{(1, 0)}, {(2, 0)}, set()]
+    counts = [sum(step.thought.values()) for step in run(Floor.drawn("@.."), Counter(), 4).steps]
+    assert counts == [2, 3, 4, 5]  # one dict, grown in place
 
 
 @pytest.mark.parametrize("world", WORLDS, ids=lambda world: type(world).__name__)

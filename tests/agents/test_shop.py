@@ -31,7 +31,7 @@ def test_the_tools_of_a_question_find_its_facts(question):
 
 
 def test_the_rule_is_silent_where_no_keyword_is():
-    assert shop.keyword_rule("The KETTLE leaks") == "product"
+    assert shop.keyword_rule("It LEAKS") == "product"
     assert shop.keyword_rule("hello") is None
 
 
