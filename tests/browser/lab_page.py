@@ -17,6 +17,7 @@ from labkit.backends.process import ServerProcess, free_port
 
 READY_S = 60
 RUN_MS = 400_000  # one notebook with a small model on two busy cores
+PICTURE_PX = 2600  # height of one picture
 # No search for news or updates, no announcements, every cell in the page (not only those in view).
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
@@ -165,17 +166,20 @@ class LabPage:
         return tuple(self.page.evaluate(f"() => {{ {_CELLS}; {_FIGURES} }}"))
 
     def screenshot(self, path: Path) -> None:
-        """Save the whole notebook as one picture, however long it is."""
-        height = self.page.evaluate(
-            "Math.max(...[...document.querySelectorAll('.jp-Cell')].map(e => e.offsetTop + e.offsetHeight))"
-        )
+        """Save the whole notebook as pictures from its top to its end: `path`, or NAME-1.png, NAME-2.png, … if it is long."""
         before = self.page.viewport_size
-        self.page.set_viewport_size({"width": before["width"], "height": min(int(height) + 160, 15_000)})
+        self.page.set_viewport_size({"width": before["width"], "height": PICTURE_PX})
         self.page.wait_for_timeout(500)  # the layout, and plotly, follow the new size
-        self.page.screenshot(path=str(path))
+        shown, whole = self.page.evaluate(f"() => {{ {_SCROLLER}; return [box.clientHeight, box.scrollHeight]; }}")
+        for number, top in enumerate(range(0, whole, shown), 1):
+            self.page.evaluate(f"top => {{ {_SCROLLER}; box.scrollTop = top; }}", top)
+            self.page.wait_for_timeout(200)
+            name = f"{path.stem}-{number}{path.suffix}" if whole > shown else path.name
+            self.page.screenshot(path=str(path.with_name(name)))
         self.page.set_viewport_size(before)
 
 
+_SCROLLER = "const box = document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
 _KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
 # The document is loaded and its kernel answers; the indicator alone says "idle" before there is a kernel.
 _READY = f"""() => {{ const shown = window.jupyterapp?.shell.currentWidget;
