@@ -50,10 +50,9 @@ class LabServer:
 
     def __init__(self, folder: Path, home: Path):
         self.folder, self.token, self.port = folder, secrets.token_urlsafe(16), free_port()
-        # threads=0: it is no engine, and must not count as one when a notebook starts its own
         self.process = ServerProcess(
             self._command(),
-            label="jupyterlab threads=0",
+            label="jupyterlab",
             ready=self._answers,
             env=self._environment(home),
             grace=10,
