@@ -28,7 +28,7 @@ __all__ = [
 ]  # fmt: skip
 
 # Name -> module, in the order in which "auto" prefers them.
-BACKENDS = {"llamacpp": "labkit.backends.llamacpp"}
+BACKENDS = {"llamacpp": "labkit.backends.llamacpp", "openvino": "labkit.backends.openvino"}
 
 
 class EngineWarning(UserWarning):
