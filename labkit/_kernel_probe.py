@@ -21,7 +21,7 @@ import types
 import warnings
 import weakref
 
-SETTLE_S = 0.5  # how long the work that the last cell left behind may take to show that it failed
+SETTLE_S = 1.0  # how long the work that the last cell left behind may take to show that it failed
 
 
 def install(path, shell):
@@ -72,7 +72,8 @@ class Probe:
 
     def busy(self):
         threads = any(hasattr(thread, "_labkit_cell") for thread in threading.enumerate())
-        return threads or any(not task.done() for task in list(self.tasks))
+        scripts = any(process.returncode is None for process, _, _ in self.scripts)
+        return threads or scripts or any(not task.done() for task in list(self.tasks))
 
     def look_for_what_nobody_awaited(self):
         """Python complains of these when they vanish; a notebook's names and `Out` keep them until the kernel ends."""
@@ -92,7 +93,8 @@ def _tracebacks(probe):
     def showtraceback(exc_tuple=None, *args, **kwargs):
         error = exc_tuple[1] if exc_tuple else sys.exc_info()[1]
         show(exc_tuple, *args, **kwargs)
-        probe.record("shown", error)
+        if not probe.shell.get_parent().get("content", {}).get("silent"):  # such a request is ours, not the notebook's
+            probe.record("shown", error)
 
     probe.shell.showtraceback = showtraceback
 
@@ -160,29 +162,41 @@ def _loops(probe):
 
 
 def _warnings(probe):
-    show = warnings.showwarning
+    """The interpreter calls this name for each warning that the filters let through.
+
+    The public `showwarning` would do, but for what it loses: replacing it drops part of the text that is shown.
+    """
+    show, print_it = warnings._showwarnmsg, warnings._showwarnmsg_impl
 
     @functools.wraps(show)
-    def showwarning(message, category, filename, lineno, file=None, line=None):
-        show(message, category, filename, lineno, file, line)
-        if not probe.unawaited:
-            probe.record("warning", ename=category.__name__, evalue=str(message))
+    def showwarnmsg(message):
+        show(message)
+        recorded = warnings._showwarnmsg_impl is not print_it  # catch_warnings(record=True): the notebook has it
+        if not recorded and not probe.unawaited:
+            probe.record("warning", ename=message.category.__name__, evalue=str(message.message))
 
-    warnings.showwarning = showwarning
+    warnings._showwarnmsg = showwarnmsg
 
 
 def _coroutines(probe):
-    """The interpreter calls this name when a coroutine vanishes unawaited, whatever the warning filters say."""
+    """The interpreter calls this name when a coroutine vanishes unawaited, whatever the warning filters say.
+
+    The warning is given here in its words, for the original would name our line in place of the notebook's.
+    """
     warn = warnings._warn_unawaited_coroutine
 
     @functools.wraps(warn)
     def warn_unawaited(coroutine):
+        probe.record("coroutine", None, coroutine.__qualname__)
         probe.unawaited = True
         try:
-            warn(coroutine)
+            if coroutine.cr_origin:
+                warn(coroutine)
+            else:
+                text = f"coroutine '{coroutine.__qualname__}' was never awaited"
+                warnings.warn(text, RuntimeWarning, stacklevel=2, source=coroutine)
         finally:
             probe.unawaited = False
-        probe.record("coroutine", None, coroutine.__qualname__)
 
     warnings._warn_unawaited_coroutine = warn_unawaited
 

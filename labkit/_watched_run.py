@@ -6,6 +6,7 @@ with the run: also when a cell takes too long, and on Ctrl-C.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import logging
@@ -17,6 +18,7 @@ import papermill
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import NATIVE_KERNEL_NAME, KernelSpecManager
 from nbclient.exceptions import CellTimeoutError
+from nbclient.util import run_sync
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
@@ -111,6 +113,7 @@ class _Engine(NBClientEngine):
             timeout=execution_timeout,
             startup_timeout=start_timeout,
             iopub_timeout=IOPUB_TIMEOUT_S,
+            coalesce_streams=True,  # a streamed answer is one output, not one a piece
             shell_timeout_interval=1,
             on_cell_start=run.cell_started,
             on_cell_executed=run.cell_replied,
@@ -140,14 +143,24 @@ class _Client(PapermillNotebookClient):
             self._silently(_install(self.run.records_file))
             super().papermill_execute_cells()
             self._silently(FINISH)
-        except BaseException:  # it goes on, also Ctrl-C; only the evidence cannot wait until the kernel has ended
+        except BaseException as error:  # it goes on; only the evidence cannot wait until the kernel has ended
             self.run.keep(self.nb)
             self.run.status = self.km.provisioner.process.poll()
+            if isinstance(error, KeyboardInterrupt):
+                run_sync(_drop_the_rest)()
             raise
 
     def _silently(self, code: str) -> None:
         """Run code that leaves no trace in the notebook: no output, no history, no execution count."""
         self.wait_for_reply(self.kc.execute(code, silent=True, store_history=False))
+
+
+async def _drop_the_rest() -> None:
+    """End what Ctrl-C left half done on this loop, or it complains of the dead kernel after everything else."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 FINISH = "await __import__('IPython').get_ipython()._labkit_probe.finish()"

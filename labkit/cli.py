@@ -34,11 +34,9 @@ Model = Annotated[str, typer.Option(help="An alias of `labkit models`, or auto."
 def main() -> None:
     """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)  # what a command raises as typer.Exit comes back as a number
     except LabkitError as error:
         sys.exit(_complain(f"{type(error).__name__}: {error}", 2))
-    except typer.Exit as leave:
-        sys.exit(leave.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         sys.exit(_complain("\nStopped. Nothing is left running.", 130))
     except BrokenPipeError:  # `labkit models | head`
@@ -90,14 +88,16 @@ def chat(
 ) -> None:
     """Ask the small model one question, or talk to it."""
     from labkit import backends, catalog, weights
+    from labkit.widgets.conversation import Conversation
 
     if model == "auto" and not os.environ.get("LABKIT_BASE_URL"):
         weights.ensure(catalog.default_model(), progress=weights.progress_bar())
     with backends.connect(backend, model) as endpoint:
+        talk = Conversation(endpoint, max_tokens=max_tokens)
         if question is not None:
-            _answer(endpoint, [{"role": "user", "content": question}], max_tokens, as_json)
+            _answer(talk, question, as_json)
         else:
-            _converse(endpoint, max_tokens, as_json)
+            _converse(talk, as_json)
 
 
 @app.command(epilog="Example: **labkit models --json**")
@@ -204,32 +204,38 @@ def overhead(
         )
 
 
-def _answer(endpoint, messages: list[dict], max_tokens: int, as_json: bool) -> str:
-    """Print one streamed answer (or its JSON) and return its text."""
-    with endpoint.stream(messages, max_tokens=max_tokens) as stream:
-        for piece in stream:
-            if not as_json:
-                print(piece, end="", flush=True)
-    reply = stream.reply
+def _answer(talk, question: str, as_json: bool) -> None:
+    """Ask, print the answer as it is written (or its JSON at the end), and its figures on stderr."""
+    from labkit.widgets.conversation import figures
+
+    written = 0
+
+    def write(turn) -> None:
+        nonlocal written
+        print(turn.answer[written:], end="", flush=True)
+        written = len(turn.answer)
+
+    if not as_json:
+        talk.on_change = write
+    turn = talk.ask(question)
+    if turn.error:
+        raise turn.error
+    reply, endpoint = turn.reply, talk.endpoint
     if as_json:
-        figures = {"tokens_per_second": reply.tokens_per_second, "first_token_seconds": reply.first_token_seconds}
         counts = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
-        _print({"text": reply.text, "model": endpoint.model, "backend": endpoint.backend, **counts, **figures})
+        speed = {"tokens_per_second": reply.tokens_per_second, "first_token_seconds": reply.first_token_seconds}
+        _print({"text": reply.text, "model": endpoint.model, "backend": endpoint.backend, **counts, **speed})
     else:
         print()
-        note = f"[{endpoint.model} on {endpoint.backend}: {reply.completion_tokens} tokens, {reply.tokens_per_second:.0f} tokens/s]"
-        print(note, file=sys.stderr)
-    return reply.text
+        print(f"[{endpoint.model} on {endpoint.backend}: {figures(turn)}]", file=sys.stderr)
 
 
-def _converse(endpoint, max_tokens: int, as_json: bool) -> None:
+def _converse(talk, as_json: bool) -> None:
     """Read questions until an empty line or the end of input."""
-    messages: list[dict] = []
     if sys.stdin.isatty():
-        print(f"You talk to {endpoint.model}. An empty line ends it.", file=sys.stderr)
+        print(f"You talk to {talk.endpoint.model}. An empty line ends it.", file=sys.stderr)
     while question := _ask():
-        messages.append({"role": "user", "content": question})
-        messages.append({"role": "assistant", "content": _answer(endpoint, messages, max_tokens, as_json)})
+        _answer(talk, question, as_json)
 
 
 def _ask() -> str:

@@ -11,7 +11,6 @@ Taught in notebook 00, section "Where errors show".
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import time
@@ -24,8 +23,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import labkit
-from labkit import disk, paths
+from labkit import paths
 from labkit._layout import LaidOut, place_all
+from labkit._notebook_file import place_text, read, render, text_of
 from labkit.errors import CourseError, UnknownLesson, VersionMismatch
 from labkit.gate import Problem, judge
 
@@ -82,7 +82,7 @@ def lesson_by_id(name: str | int | Path) -> Lesson:
     """Return the lesson that `name` means: 0, "0", "00", "00_start_here" or a path of that name; else UnknownLesson."""
     stem = Path(str(name)).name.removesuffix(".ipynb")
     for row in lessons():
-        if stem.zfill(2) == row.id or stem == Path(row.file).stem:
+        if stem == Path(row.file).stem or (stem.isdigit() and stem.zfill(2) == row.id):
             return row
     known = ", ".join(Path(row.file).stem for row in lessons())
     raise UnknownLesson(
@@ -178,13 +178,16 @@ def run(
 
     Raises UnknownLesson, and CourseError for a file that is not a notebook; what goes wrong inside is in the results.
     """
-    todo = [(_label(path), path, _read(path)) for path in map(_notebook, list(names) or lessons())]
+    todo = [(_label(path), path, read(path)) for path in map(_notebook, list(names) or lessons())]
+    out = Path(out or tempfile.mkdtemp(prefix="labkit-executed-"))
+    if any(path.resolve() == (out / path.name).resolve() for _, path, _ in todo):
+        raise CourseError(f"The executed notebooks would replace their sources in {out}", "", "labkit run")
     env = os.environ | ({"LABKIT_BACKEND": backend} if backend else {})
     results = []
     for label, path, nb in todo:
         executed, result = _run_one(label, path, nb, env, timeout, on_progress or (lambda progress: None))
-        output = _saved(_json(executed), Path(out or tempfile.mkdtemp(prefix="labkit-")) / path.name)
-        page = _saved(render(executed, path.stem), Path(html) / f"{path.stem}.html") if html else None
+        output = place_text(text_of(executed), out / path.name)
+        page = place_text(render(executed, path.stem), Path(html) / f"{path.stem}.html") if html else None
         results.append(RunResult(label, path, output=output, html=page, **result))
     return results
 
@@ -204,20 +207,6 @@ def _run_one(label, path, nb, env, timeout, on_progress) -> tuple[NotebookNode, 
     found = {"problems": judge(evidence), "seconds": time.monotonic() - began, "cells": _times(evidence.executed)}
     evidence.executed.metadata.pop("widgets", None)  # megabytes of plotly, and the gate has read it
     return evidence.executed, found
-
-
-def render(notebook: NotebookNode | str | Path, title: str = "") -> str:
-    """Return a notebook, outputs and all, as one HTML page; widgets without saved state show their text twin."""
-    from copy import deepcopy
-
-    from nbconvert import HTMLExporter
-
-    nb = _read(Path(notebook)) if isinstance(notebook, str | Path) else deepcopy(notebook)
-    if "widgets" not in nb.metadata:
-        for output in (output for cell in nb.cells for output in cell.get("outputs", [])):
-            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
-    page, _ = HTMLExporter().from_notebook_node(nb, resources={"metadata": {"name": title or "notebook"}})
-    return page
 
 
 @cache
@@ -242,31 +231,6 @@ def _label(path: Path) -> str:
     return next((row.id for row in lessons() if row.file == path.name), path.stem)
 
 
-def _read(path: Path) -> NotebookNode:
-    import nbformat
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return nbformat.reads(json.dumps(content), as_version=4)
-    except OSError as error:
-        raise CourseError(f"{path} cannot be read", str(error.strerror), "labkit lab") from error
-    except (ValueError, AttributeError, nbformat.ValidationError) as error:
-        raise CourseError(f"{path} is not a notebook", str(error).split("\n")[0], "labkit lab") from error
-
-
 def _times(nb: NotebookNode) -> list[tuple[int, float]]:
     ran = [(i, cell) for i, cell in enumerate(nb.cells, 1) if cell.get("execution_count") is not None]
     return [(i, cell.metadata.papermill.get("duration") or 0.0) for i, cell in ran]
-
-
-def _json(nb: NotebookNode) -> str:
-    import nbformat
-
-    return nbformat.writes(nb)
-
-
-def _saved(text: str, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with disk.placed(path) as file:
-        file.write(text.encode())
-    return path

@@ -215,7 +215,6 @@ def _write(job: _Job, chunks: Iterable[bytes], start: int, total: int) -> None:
     disk.need_room(job.dest.parent, total - start)
     with open(job.part, "r+b" if start else "wb") as file:
         file.seek(start)
-        file.truncate()
         for chunk in chunks:
             if total and file.tell() + len(chunk) > total:
                 raise DownloadError(f"{host} does not stop after {total:,} bytes", "another file took its place", fix)

@@ -4,7 +4,7 @@
     header.architecture, header.n_layers, header.context_length, header.bits_per_weight
     to_f16("model.Q4_1.gguf", "model.F16.gguf")
 
-Taught in notebook 00, section "What a model file is".
+Taught in notebook 00, sections "What runs here" and "Where errors show".
 """
 
 from __future__ import annotations

@@ -249,8 +249,10 @@ class _Walk:
 
 
 def padded(position: int, alignment: int) -> int:
+    """Return the first multiple of `alignment` that is not below `position` (bytes)."""
     return -(-position // alignment) * alignment
 
 
 def bad(path: Path, problem: str, why: str) -> BadModelFile:
+    """Return the error for a file with a problem."""
     return BadModelFile(f"{path} {problem}", why, "labkit models")

@@ -98,7 +98,8 @@ def _ask_pip(requirement: str, by_hand: str) -> dict:
 def _pip_error(requirement: str, said: str, by_hand: str) -> WeightsError:
     broken = re.search(r"after connection broken by '(.*)': /", said)
     host = re.search(r"host='([^']+)'", said)
-    where, why = (host[1] if host else "the package index"), (broken[1] if broken else "")
+    where = host[1] if host else "the package index"
+    why = re.sub(r"^\w+\((.*)\)$", r"\1", broken[1]).strip("\"'").rpartition(": ")[2] if broken else ""
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return network.untrusted(where, "pip says so too")
     if "ProxyError" in said or "Tunnel connection failed" in said or (broken and _is_proxy(where)):

@@ -440,8 +440,9 @@ def test_a_quota_counts_as_no_room_and_a_foreign_folder_as_weights_error(dest):
 
 
 CODE = """
-    import sys
+    import signal, sys
     from labkit.fetch import fetch
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     url, dest, sha256, size = sys.argv[1:]
     fetch(url, dest, sha256, int(size), progress=lambda *step: print(*step, sep="\\t", flush=True))
 """

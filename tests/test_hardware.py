@@ -88,8 +88,8 @@ def test_disk_is_the_one_of_labkits_folder(here, monkeypatch, tmp_path):
     assert hardware._disk_free().value is None and "Not a directory" in hardware._disk_free().source
 
 
-def test_the_public_names_are_reachable_from_labkit():
-    assert labkit.machine is hardware.machine and labkit.fits is hardware.fits
+def test_machine_is_reachable_from_labkit():
+    assert labkit.machine is hardware.machine
 
 
 def test_loads_no_engine_and_psutil_only_when_asked():

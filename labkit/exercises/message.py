@@ -14,7 +14,7 @@ from dataclasses import dataclass
 __all__ = ["Message", "code", "show"]
 
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)")  # `code`, ``co`de``: as in CommonMark
-_SPECIAL = re.compile(r"[\\`*_\[\]<>|$~&]")
+_SPECIAL = re.compile(r"[\\`*_\[\]<>|$~&@]|:(?=//)|(?<=www)\.", re.I)  # the last three: what looks like an address
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,15 @@ def test_an_engine_beside_another_warns_when_the_machine_is_full(engine_here):
             labkit.connect("llamacpp", context=128, parallel=1, threads=cores).close()
 
 
+def test_a_model_that_does_not_fit_warns_first(engine_here, monkeypatch):
+    from labkit import hardware, weights
+
+    reason = "smollm2-135m does not fit: it needs 559 MiB and 100 MiB are free."
+    monkeypatch.setattr(weights, "fits", lambda *a, **k: hardware.Fit(False, 2, 1, True, {}, reason))
+    with pytest.warns(EngineWarning, match="does not fit"):
+        labkit.connect("llamacpp", context=192, parallel=1).close()
+
+
 def test_an_engine_that_cannot_start_leaves_nothing(engine_here, monkeypatch, tmp_path):
     from labkit.backends import llamacpp
 

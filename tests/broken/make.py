@@ -48,6 +48,10 @@ NOTEBOOKS: dict[str, list] = {
     ],
     "task_dropped": [SLOW_BOOM, "asyncio.create_task(boom())\nNone", AFTER],
     "task_kept": [SLOW_BOOM, "task = asyncio.create_task(boom())"],
+    "task_in_executor": [
+        "import asyncio\n\nfuture = asyncio.get_running_loop().run_in_executor(None, int, 'two')",
+        AFTER,
+    ],
     "coroutine_dropped": [SLOW_BOOM, "boom()\nNone", AFTER],
     "coroutine_shown": [SLOW_BOOM, "boom()"],
     "finaliser": [
@@ -66,6 +70,7 @@ NOTEBOOKS: dict[str, list] = {
     "raises_nothing": [("print('the lesson was that this fails')", RAISES), AFTER],
     "error": ["1 / 0", AFTER],
     "timeout": ["import time\n\ntime.sleep(60)", AFTER],
+    "blind": ["vars(get_ipython()).pop('_labkit_probe', None)\nNone", AFTER],
     "fine_raises": [("1 / 0", RAISES), AFTER],
     "fine_raises_elsewhere": [
         ("!exit 3", RAISES),
@@ -80,6 +85,7 @@ NOTEBOOKS: dict[str, list] = {
         "from concurrent.futures import ThreadPoolExecutor\n\n"
         "with ThreadPoolExecutor() as pool:\n    futures = [pool.submit(int, text) for text in ['1', 'two']]",
         "[future.exception() for future in futures]",
+        "import warnings\n\nwith warnings.catch_warnings(record=True) as caught:\n    warnings.warn('caught')\nlen(caught)",
         "lines = !echo one; echo two\n!echo {lines[1]} {answer}\nlines",
         "try:\n    await asyncio.create_task(asyncio.wait_for(asyncio.sleep(9), 0))\nexcept TimeoutError:\n    print('late')",
     ],

@@ -1,0 +1,42 @@
+"""`labkit lab` for real: the notebooks laid out, JupyterLab up on loopback with a token, gone when it is told to go."""
+
+import json
+import sys
+import urllib.error
+import urllib.request
+
+import psutil
+import pytest
+
+from labkit import course, lab
+from labkit.backends.process import ServerProcess
+
+ADDRESS = r"(http://127\.0\.0\.1:\d+/\S*\?token=\w+)"
+
+
+@pytest.fixture
+def running(endpoint, tmp_path):
+    """`labkit lab my-course` in an empty folder; the endpoint fixture has fetched the model before."""
+    command = [sys.executable, "-m", "labkit.cli", "lab", tmp_path / "my-course", "--no-browser", "--port", "0"]
+    process = ServerProcess(command, label="labkit lab", ready=lambda s: s.find(ADDRESS), grace=10)
+    yield process.start(90), process, tmp_path / "my-course"
+    process.stop()
+
+
+def test_opens_the_first_lesson_for_those_who_have_the_token(running):
+    address, process, folder = running
+    assert "/lab/tree/00_start_here.ipynb" in address
+    assert sorted(p.name for p in folder.glob("*.ipynb")) == [lesson.file for lesson in course.lessons()]
+    base, token = address.partition("/lab/")[0], address.rpartition("token=")[2]
+    with urllib.request.urlopen(f"{base}/api/contents/00_start_here.ipynb?content=0&token={token}") as answer:
+        assert json.load(answer)["type"] == "notebook"
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{base}/api/contents")
+    server = psutil.Process(process._leash.pid).children()[0]
+    assert {s.laddr.ip for s in server.net_connections("tcp") if s.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
+
+
+def test_the_command_line_binds_to_loopback_and_asks_nobody_for_news(tmp_path):
+    line = " ".join(lab.command(tmp_path, browser=False, port=9))
+    assert line.startswith(sys.executable) and "--ServerApp.ip=127.0.0.1" in line and "--no-browser" in line
+    assert "NeverCheckForUpdate" in line and "default_url=/lab " in line, "an empty folder opens on the launcher"
