@@ -28,7 +28,11 @@ __all__ = [
 ]  # fmt: skip
 
 # Name -> module, in the order in which "auto" prefers them.
-BACKENDS = {"llamacpp": "labkit.backends.llamacpp", "ollama": "labkit.backends.ollama"}
+BACKENDS = {
+    "llamacpp": "labkit.backends.llamacpp",
+    "ollama": "labkit.backends.ollama",
+    "openvino": "labkit.backends.openvino",
+}
 
 
 class EngineWarning(UserWarning):

@@ -70,7 +70,8 @@ class Stream:
     def close(self) -> None:
         """Stop reading and drop the connection, so that the engine stops generating."""
         self._chunks.close()
-        self._pieces.close()
+        if not self._pieces.gi_running:  # called from another thread while a piece is read: that read ends by itself
+            self._pieces.close()
 
     def __enter__(self) -> Stream:
         return self

@@ -1,0 +1,128 @@
+"""OpenVINO behind the bridge: its continuous-batching pipeline reads a GGUF by itself, and runs several turns together.
+
+One thread alone touches the pipeline, and steps it as long as there is work: each step makes one token for every turn.
+"""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable
+
+import openvino_genai as genai
+
+from labkit.backends.bridge.contract import Ask, Finish, Refusal
+from labkit.backends.bridge.text import TokenText
+
+__all__ = ["load"]
+
+BLOCK = 32  # tokens in a block of the pipeline's KV cache on a CPU
+REASONS = {genai.GenerationFinishReason.STOP: "stop", genai.GenerationFinishReason.LENGTH: "length"}
+
+
+def load(options: dict) -> OpenVino:
+    """Return the engine with the model at options["path"] (a GGUF, or a folder in OpenVINO's format) in it."""
+    scheduler = genai.SchedulerConfig()
+    scheduler.num_kv_blocks = options["parallel"] * (-(-options["context"] // BLOCK) + 1)
+    scheduler.max_num_seqs = options["parallel"]
+    threads = {"INFERENCE_NUM_THREADS": options["threads"]}
+    pipeline = genai.ContinuousBatchingPipeline(options["path"], scheduler, options.get("device", "CPU"), threads)
+    return OpenVino(pipeline, options["context"], options["parallel"])
+
+
+class OpenVino:
+    """An Engine (see contract.py)."""
+
+    name, honours = "openvino", frozenset({"json_schema", "temperature", "top_p", "seed"})
+
+    def __init__(self, pipeline: genai.ContinuousBatchingPipeline, context: int, at_once: int):
+        self.context, self.at_once, self.tokenizer = context, at_once, pipeline.get_tokenizer()
+        self.batch = _Batch(pipeline)
+
+    def begin(self, ask: Ask) -> _Turn:
+        """Make the prompt with the model's own chat template."""
+        try:
+            prompt = self.tokenizer.apply_chat_template(list(ask.messages), add_generation_prompt=True)
+        except RuntimeError as error:
+            raise Refusal(400, f"The model's chat template refuses these messages: {error}", param="messages") from None
+        # The template writes the special tokens itself.
+        return _Turn(self, ask, self.tokenizer.encode(prompt, add_special_tokens=False).input_ids)
+
+
+class _Turn:
+    def __init__(self, engine: OpenVino, ask: Ask, ids):
+        self.engine, self.ask, self.ids, self.prompt_tokens = engine, ask, ids, ids.shape[1]
+        self.made: queue.SimpleQueue = queue.SimpleQueue()  # (ids, reason), or an exception
+        self.begun, self.failure = False, None
+
+    def run(self, most: int, on_text: Callable[[str], None], stopped: Callable[[], bool]) -> Finish:
+        self.config, self.stopped = _config(self.ask, most), stopped
+        text, tokens, reason = TokenText(self.engine.tokenizer.decode), 0, None
+        self.engine.batch.inbox.put(self)
+        while reason is None:
+            made = self.made.get()
+            if isinstance(made, Exception):
+                raise made
+            ids, reason = made
+            tokens += len(ids)
+            if not stopped():
+                on_text(text.add(ids))
+        return Finish(reason, tokens)
+
+
+def _config(ask: Ask, most: int) -> genai.GenerationConfig:
+    config = genai.GenerationConfig(max_new_tokens=most, apply_chat_template=False, rng_seed=ask.seed)
+    if ask.temperature > 0:
+        config.do_sample, config.temperature, config.top_p = True, ask.temperature, ask.top_p
+    if ask.schema is not None:
+        config.structured_output_config = genai.StructuredOutputConfig(json_schema=ask.schema)
+    return config
+
+
+class _Batch:
+    """The thread that owns the pipeline: takes turns in between two steps, and hands every turn its tokens after each."""
+
+    def __init__(self, pipeline: genai.ContinuousBatchingPipeline):
+        self.pipeline, self.inbox, self.turns, self.numbers = pipeline, queue.SimpleQueue(), [], itertools.count()
+        threading.Thread(target=self._work, name="openvino", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            self._admit()
+            try:
+                self.pipeline.step()
+            except RuntimeError as error:
+                self._blame(error)
+            self.turns = [turn for turn in self.turns if self._goes_on(turn)]
+
+    def _admit(self) -> None:
+        """Take in who waits; sleep until somebody comes if there is nothing else to do."""
+        while not self.inbox.empty() or not (self.turns or self.pipeline.has_non_finished_requests()):
+            turn = self.inbox.get()
+            turn.handle = self.pipeline.add_request(next(self.numbers), turn.ids, turn.config)
+            self.turns.append(turn)
+
+    def _goes_on(self, turn: _Turn) -> bool:
+        """Hand over what the turn's last step made; return whether there is more to come."""
+        if turn.failure is not None or turn.stopped():
+            turn.handle.cancel()
+            turn.made.put(turn.failure or ([], "stop"))
+            return False
+        while turn.handle.can_read():
+            for output in turn.handle.read().values():
+                turn.begun, reason = True, REASONS.get(output.finish_reason)
+                turn.made.put((output.generated_ids, reason))
+                if reason:
+                    return False
+        return True
+
+    def _blame(self, error: RuntimeError) -> None:
+        """A step failed, and the pipeline does not say for whom: it is those who have just come, or else everybody."""
+        for turn in [turn for turn in self.turns if not turn.begun] or self.turns:
+            turn.failure = error
+            if turn.ask.schema is not None and not turn.begun:
+                reason = str(error).strip().splitlines()[-1]
+                turn.failure = Refusal(
+                    400, f"OpenVINO cannot use this schema: {reason}", "invalid_schema", "response_format"
+                )
