@@ -117,7 +117,7 @@ def guesses_scene(history: History, every: int = 3) -> Scene:
         x=choices, y=[history.last.now[c] for c in choices], mode="markers", name="hidden truth",
         marker={"symbol": "line-ew", "size": 46, "line": {"width": 4, "color": ORANGE}},
     )  # fmt: skip
-    figure = quiet(go.Figure([*_guesses(history, turns[0], choices), truth]), y="chance of being liked")
+    figure = quiet(go.Figure([*_guesses(history, turns[-1], choices), truth]), y="chance of being liked")
     figure.update_yaxes(range=[0, 1.15], tickvals=[0, 0.25, 0.5, 0.75, 1])
     figure.update_layout(legend={"x": 1, "y": 1.15, "xanchor": "right", "orientation": "h"})
     shown, guess = history.last.shown, history.steps[-1].thought
@@ -125,7 +125,7 @@ def guesses_scene(history: History, every: int = 3) -> Scene:
         f"{c}: shown {shown.count(c)} times, guess {guess.get(c, 0):.2f}, truth {history.last.now[c]:.2f}"
         for c in choices
     ]
-    return Scene(animate(figure, frames, "turn"), "\n".join(lines))
+    return Scene(animate(figure, frames, "turn", start=len(frames) - 1), "\n".join(lines))
 
 
 def _guesses(history: History, turn: int, choices: Sequence[str]) -> list:
