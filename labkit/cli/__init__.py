@@ -1,0 +1,46 @@
+"""The `labkit` command. Thin: every command is one call into the modules, and prints what it returns.
+
+One file a group of commands; each has a typer app of its own, and this file joins them. Errors that labkit raises on purpose are
+printed as three lines (what, why, one command to try) with exit status 2.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from labkit.cli import bench, chat, course, models
+from labkit.cli.common import complain
+from labkit.errors import LabkitError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="AI agents on small language models, on your own machine.\n\n"
+    "Start with **labkit lab**; **labkit doctor** says what is here.",
+)
+for group in (course, chat, models):
+    app.add_typer(group.app)
+app.add_typer(bench.app, name="bench")
+
+
+def main() -> None:
+    """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)  # what a command raises as typer.Exit comes back as a number
+    except LabkitError as error:
+        sys.exit(complain(f"{type(error).__name__}: {error}", 2))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(complain("\nStopped. Nothing is left running.", 130))
+    except BrokenPipeError:  # `labkit models | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except Exception as error:  # click's usage errors carry their own printer; all others go on
+        if not hasattr(error, "show"):
+            raise
+        error.show()
+        sys.exit(getattr(error, "exit_code", 1))

@@ -1,0 +1,39 @@
+"""What every command shares: its common options, how it prints, and the line that shows progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Backend = Annotated[str, typer.Option(help="An engine of `labkit doctor`, or auto.")]
+Model = Annotated[str, typer.Option(help="An alias of `labkit models`, or auto.")]
+
+
+def print_out(what) -> None:
+    """Print text as it is, anything else as JSON."""
+    print(what if isinstance(what, str) else json.dumps(what, indent=1, ensure_ascii=False, default=str))
+
+
+def complain(text: str, status: int = 0) -> int:
+    """Print to stderr; return the exit status."""
+    print(text, file=sys.stderr)
+    return status
+
+
+class ProgressLine:
+    """One line on stderr that is rewritten in place; silent when stderr is not a terminal."""
+
+    def __init__(self):
+        self.live = sys.stderr.isatty()
+
+    def show(self, label: str, done: int, total: int) -> None:
+        if self.live:
+            print(f"\r\033[K{label}  {done}/{total}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        if self.live:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
