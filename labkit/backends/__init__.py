@@ -28,7 +28,11 @@ __all__ = [
 ]  # fmt: skip
 
 # Name -> module, in the order in which "auto" prefers them.
-BACKENDS = {"llamacpp": "labkit.backends.llamacpp", "openvino": "labkit.backends.openvino"}
+BACKENDS = {
+    "llamacpp": "labkit.backends.llamacpp",
+    "openvino": "labkit.backends.openvino",
+    "onnx": "labkit.backends.onnx",
+}
 
 
 class EngineWarning(UserWarning):
