@@ -30,8 +30,9 @@ __all__ = [
 # Name -> module, in the order in which "auto" prefers them.
 BACKENDS = {
     "llamacpp": "labkit.backends.llamacpp",
-    "openvino": "labkit.backends.openvino",
+    "foundry": "labkit.backends.foundry",
     "onnx": "labkit.backends.onnx",
+    "openvino": "labkit.backends.openvino",
 }
 
 

@@ -87,4 +87,4 @@ def _genai_config(config: dict[str, Any]) -> dict[str, Any]:
     model = {key: config[key] for key in ("bos_token_id", "eos_token_id", "pad_token_id", "vocab_size")}
     model |= {"type": "llama", "context_length": config["max_position_embeddings"], "decoder": decoder}
     search = {"do_sample": False, "max_length": config["max_position_embeddings"], "past_present_share_buffer": True}
-    return {"model": model, "search": {**search, "num_beams": 1, "temperature": 1.0, "top_k": 50, "top_p": 1.0}}
+    return {"model": model, "search": {**search, "num_beams": 1, "temperature": 1.0, "top_k": 0, "top_p": 1.0}}

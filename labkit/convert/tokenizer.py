@@ -16,8 +16,17 @@ from labkit.gguf_file import GgufHeader
 __all__ = ["write"]
 
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
-DIGITS = {"type": "Digits", "individual_digits": True}
-PRE = {"smollm": {"type": "Sequence", "pretokenizers": [DIGITS, BYTE_LEVEL]}, "gpt-2": BYTE_LEVEL}
+
+
+def _split(pattern: str) -> dict[str, Any]:
+    return {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}
+
+
+GPT2_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+# Digits first, then words. The original file says Digits and ByteLevel, which means the same; but onnxruntime passes over Digits,
+# and then cuts the line breaks before a digit otherwise.
+SMOLLM = [_split(r"\p{N}"), _split(GPT2_WORDS), {**BYTE_LEVEL, "use_regex": False}]
+PRE = {"smollm": {"type": "Sequence", "pretokenizers": SMOLLM}, "gpt-2": BYTE_LEVEL}
 CONTROL, USER_DEFINED = 3, 4  # a token's type in a GGUF
 SPECIAL = {
     "bos_token": "bos_token_id",

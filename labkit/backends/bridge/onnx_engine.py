@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnxruntime_genai as og
@@ -22,9 +23,11 @@ __all__ = ["load"]
 def load(options: dict) -> Onnx:
     """Return the engine with the model folder options["path"] (genai_config.json, model.onnx, …) in it."""
     config = og.Config(options["path"])
+    facts = json.loads(Path(options["path"], "genai_config.json").read_text("utf-8"))["model"]
     threads = {"intra_op_num_threads": options["threads"]}
     config.overlay(json.dumps({"model": {"decoder": {"session_options": threads}}}))
-    return Onnx(og.Model(config), options["context"], options["parallel"])
+    context = min(options["context"], facts["context_length"])
+    return Onnx(og.Model(config), facts["vocab_size"], context, options["parallel"])
 
 
 class Onnx:
@@ -32,8 +35,9 @@ class Onnx:
 
     name, honours = "onnx", frozenset({"json_schema", "temperature", "top_p", "seed"})
 
-    def __init__(self, model: og.Model, context: int, at_once: int):
-        self.model, self.tokenizer, self.context, self.at_once = model, og.Tokenizer(model), context, at_once
+    def __init__(self, model: og.Model, vocabulary: int, context: int, at_once: int):
+        self.model, self.tokenizer, self.vocabulary = model, og.Tokenizer(model), vocabulary
+        self.context, self.at_once = context, at_once
         self.step = threading.Lock()  # for one token: so a short answer need not wait for a long one
 
     def begin(self, ask: Ask) -> _Turn:
@@ -69,7 +73,7 @@ class _Turn:
 
     def _generator(self, most: int) -> og.Generator:
         params = og.GeneratorParams(self.engine.model)
-        params.set_search_options(max_length=self.prompt_tokens + most, **_search(self.ask))
+        params.set_search_options(max_length=self.prompt_tokens + most, **self._search())
         if self.ask.schema is not None:
             params.set_guidance("json_schema", self.ask.schema)
         try:
@@ -86,10 +90,9 @@ class _Turn:
     def _decode(self, ids: list[int]) -> str:
         return self.engine.tokenizer.decode(np.array(ids, np.int32))
 
-
-def _search(ask: Ask) -> dict:
-    if ask.temperature == 0:
-        return {"do_sample": False}
-    # top_k 0 takes the limit of 50 out, which genai_config.json may hold.
-    sampling = {"do_sample": True, "temperature": ask.temperature, "top_p": ask.top_p, "top_k": 0}
-    return {**sampling, "random_seed": ask.seed}
+    def _search(self) -> dict:
+        if self.ask.temperature == 0:
+            return {"do_sample": False}
+        # top_k has to be as large as the vocabulary to let top_p speak alone: at 0, top_p is ignored as well.
+        sampling = {"temperature": self.ask.temperature, "top_p": self.ask.top_p, "top_k": self.engine.vocabulary}
+        return {"do_sample": True, "random_seed": self.ask.seed, **sampling}

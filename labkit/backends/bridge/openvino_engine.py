@@ -118,10 +118,12 @@ class _Batch:
         return True
 
     def _blame(self, error: RuntimeError) -> None:
-        """A step failed, and the pipeline does not say for whom: it is those who have just come, or else everybody."""
-        for turn in [turn for turn in self.turns if not turn.begun] or self.turns:
+        """A step failed, and the pipeline does not say for whom: a newcomer with a schema, else a newcomer, else everybody."""
+        new = [turn for turn in self.turns if not turn.begun]
+        suspects = [turn for turn in new if turn.ask.schema is not None]
+        for turn in suspects or new or self.turns:
             turn.failure = error
-            if turn.ask.schema is not None and not turn.begun:
+            if suspects:
                 reason = str(error).strip().splitlines()[-1]
                 turn.failure = Refusal(
                     400, f"OpenVINO cannot use this schema: {reason}", "invalid_schema", "response_format"

@@ -1,0 +1,7 @@
+"""OpenVino behind the bridge, with the real engine."""
+
+from bridged_suite import BridgedEngine
+
+
+class TestOpenVino(BridgedEngine):
+    name = "openvino"
