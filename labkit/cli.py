@@ -144,6 +144,7 @@ def run(
     ] = None,
     backend: Backend = "auto",
     html: Annotated[Path | None, typer.Option(help="Also write the executed lessons as HTML into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the executed notebooks in this folder.")] = None,
     timeout: Annotated[int, typer.Option(help="Longest time for one cell, in seconds.")] = 600,
     as_json: Json = False,
 ) -> None:
@@ -155,6 +156,7 @@ def run(
         lessons or (),
         backend=None if backend == "auto" else backend,
         html=html,
+        out=out,
         timeout=timeout,
         on_progress=lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells),
     )

@@ -112,7 +112,7 @@ def _models(machine) -> list[dict]:
 def _lessons(machine) -> list[dict]:
     from labkit import backends, course
 
-    free = machine.ram_free_bytes.value / 2**30
+    free = machine.ram_free_bytes.value / 1e9
     here = {name for name, engine in backends.available().items() if engine}
     rows = []
     for lesson in course.lessons():
@@ -129,7 +129,9 @@ def _lessons(machine) -> list[dict]:
 def _advice(found: dict) -> list[str]:
     from labkit import catalog, weights
 
-    lines = [f"{name}: {here['why']}. Try: {here['fix']}" for name, here in found["engines"].items() if not here["ok"]]
+    lines = []
+    if not any(here["ok"] for here in found["engines"].values()):
+        lines.append(f"No engine is here. Try: {next(iter(found['engines'].values()))['fix']}")
     default = catalog.default_model()
     if not weights.present(default):
         lines.append(f"The model {default.alias} is not on this disk yet. Try: labkit pull {default.alias}")
@@ -148,7 +150,7 @@ def _model_line(one: dict) -> str:
 
 
 def _engine_line(name: str, here: dict) -> str:
-    return f"  {_mark(here['ok'])} {name:14} {here['version'] or here['why']}"
+    return f"  {_mark(here['ok'])} {name:14} {here['version'] or here['why'] + '  Try: ' + here['fix']}"
 
 
 def _listener_line(one: dict) -> str:

@@ -27,7 +27,7 @@ def test_throughput_writes_the_same_tokens_on_both_sides(endpoint):
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1))
 def test_the_interval_of_the_median_holds_the_median(values):
     low, high = overhead._median_interval(values)
-    assert low <= statistics.median_low(values) and statistics.median_high(values) <= high or len(values) < 3
+    assert (low <= statistics.median_low(values) and statistics.median_high(values) <= high) or len(values) < 3
 
 
 def test_the_interval_narrows_with_more_values():

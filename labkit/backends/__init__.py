@@ -30,6 +30,7 @@ __all__ = [
 # Name -> module, in the order in which "auto" prefers them.
 BACKENDS = {
     "llamacpp": "labkit.backends.llamacpp",
+    "ollama": "labkit.backends.ollama",
     "foundry": "labkit.backends.foundry",
     "onnx": "labkit.backends.onnx",
     "openvino": "labkit.backends.openvino",
@@ -76,7 +77,8 @@ def connect(
 def _choose(backend: str) -> str:
     name = os.environ.get("LABKIT_BACKEND", "auto") if backend == "auto" else backend
     if name == "auto":
-        name = next((one for one, here in available().items() if here), next(iter(BACKENDS)))
+        # One after the other: asking some engines for their version takes a while, and the first that is here will do.
+        name = next((one for one in BACKENDS if _module(one).available()), next(iter(BACKENDS)))
     if name not in BACKENDS:
         close = difflib.get_close_matches(name, BACKENDS, 1)
         hint = f"did you mean {close[0]}? " if close else ""

@@ -70,7 +70,8 @@ class Stream:
     def close(self) -> None:
         """Stop reading and drop the connection, so that the engine stops generating."""
         self._chunks.close()
-        self._pieces.close()
+        if not self._pieces.gi_running:  # called from another thread while a piece is read: that read ends by itself
+            self._pieces.close()
 
     def __enter__(self) -> Stream:
         return self
@@ -112,7 +113,8 @@ class Endpoint:
     """An OpenAI-compatible server: where it is, its key, its model, and what it can really do.
 
     base_url ends in /v1. api_key is fresh for every launch and hidden from repr. process is the ServerProcess that labkit owns,
-    or None if the server was already running. Use it as a context manager, call `close()`, or leave it to die with the kernel.
+    or None if the server was already running. before(request) may change or refuse a request of `chat` and `stream`: the place for
+    a check that an engine lacks. Use it as a context manager, call `close()`, or leave it to die with the kernel.
     """
 
     backend: str
@@ -123,6 +125,7 @@ class Endpoint:
     timeout: float = 120.0
     process: object = field(default=None, repr=False)
     on_close: object = field(default=None, repr=False)
+    before: object = field(default=None, repr=False)
 
     def client(self):
         """Return the plain `openai.OpenAI` client of this endpoint (made once, thread-safe, no proxy, no retries)."""
@@ -215,7 +218,8 @@ class Endpoint:
     def _request(self, prompt: Messages, parameters: dict) -> dict:
         messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
         refuse_ignored_parameters(self, parameters)
-        return {**DEFAULTS, "model": self.model, **parameters, "messages": messages}
+        request = {**DEFAULTS, "model": self.model, **parameters, "messages": messages}
+        return self.before(request) if self.before else request
 
     def _translated_errors(self) -> _TranslatedErrors:
         return _TranslatedErrors(self)

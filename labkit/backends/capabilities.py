@@ -44,7 +44,7 @@ class Capabilities:
     def table(self) -> str:
         """Return the matrix as a text table."""
         head = f"{self.backend} {self.engine_version}, {self.model}, probed on {self.probed_on}"
-        rows = [f"{'yes' if cap.ok else 'no':3}  {name:14} {cap.note}" for name, cap in self.results.items()]
+        rows = [f"{'yes' if cap.ok else 'no':3}  {name:21} {cap.note}" for name, cap in self.results.items()]
         return "\n".join([head, *rows])
 
     def _repr_markdown_(self) -> str:
@@ -55,9 +55,11 @@ class Capabilities:
 
 def load_or_probe(endpoint) -> Capabilities:
     """Return the cached capabilities of this engine version and model, or probe them now (a few seconds) and cache them."""
+    from labkit.backends.probes import PROBES
+
     path = _cache_file(endpoint)
     cached = _read(path)
-    if cached and cached.engine_version == endpoint.engine_version:
+    if cached and cached.engine_version == endpoint.engine_version and cached.results.keys() == PROBES.keys():
         return cached
     found = probe(endpoint)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,13 @@ def probe(endpoint) -> Capabilities:
 NEEDS = {
     "tools": lambda value: "tools" if value else None,
     "tool_choice": lambda value: None if value in (None, "auto", "none") else "tool_choice",
-    "response_format": lambda value: "json_schema" if (value or {}).get("type") == "json_schema" else None,
+    "response_format": lambda value: {"json_schema": "json_schema", "json_object": "json_object"}.get(
+        (value or {}).get("type")
+    ),
+    "max_completion_tokens": lambda value: "max_completion_tokens" if value is not None else None,
+    "top_k": lambda value: "top_k" if value is not None else None,
+    "min_p": lambda value: "min_p" if value is not None else None,
+    "logit_bias": lambda value: "logit_bias" if value else None,
     "logprobs": lambda value: "logprobs" if value else None,
     "seed": lambda value: "seed" if value is not None else None,
     "stop": lambda value: "stop" if value else None,
@@ -94,7 +102,7 @@ NEEDS = {
 
 def refuse_ignored_parameters(endpoint, parameters: dict) -> None:
     """Raise UnsupportedParameter if the engine would silently ignore one of these parameters."""
-    for name, value in parameters.items():
+    for name, value in {**parameters, **(parameters.get("extra_body") or {})}.items():
         needed = NEEDS[name](value) if name in NEEDS else None
         if needed and not endpoint.capabilities[needed]:
             seen = endpoint.capabilities.results[needed].note

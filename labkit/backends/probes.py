@@ -67,6 +67,15 @@ def _json_schema(endpoint) -> Capability:
     return Capability(obeyed, "the schema holds" if obeyed else f"answered {text[:40]!r} in spite of the schema")
 
 
+def _json_object(endpoint) -> Capability:
+    answer = _create(endpoint, response_format={"type": "json_object"}, max_tokens=48)
+    if isinstance(answer, RequestError):
+        return Capability(False, answer.what)
+    text = answer.choices[0].message.content or ""
+    ok = text.lstrip().startswith("{")
+    return Capability(ok, "an object comes" if ok else f"answered {text[:40]!r} in spite of it")
+
+
 def _stop(endpoint) -> Capability:
     free = _create(endpoint, max_tokens=24)
     if isinstance(free, RequestError):
@@ -93,6 +102,41 @@ def _seed(endpoint) -> Capability:
     return Capability(
         varied, "same seed, same answer; another seed, another" if varied else "every seed gives one answer"
     )
+
+
+def _max_completion_tokens(endpoint) -> Capability:
+    answer = _create(endpoint, max_tokens=24, max_completion_tokens=3)
+    if isinstance(answer, RequestError):
+        return Capability(False, answer.what)
+    count = answer.usage.completion_tokens
+    return Capability(count <= 3, f"asked for 3 tokens at most, got {count}")
+
+
+def _greedy_by(parameter: str, value: float):
+    """Return the probe of a sampling parameter whose extreme value leaves one choice: then hot sampling is greedy."""
+
+    def probe(endpoint) -> Capability:
+        greedy = _create(endpoint)
+        narrow = _create(endpoint, temperature=1.5, seed=5, extra_body={parameter: value})
+        for answer in (greedy, narrow):
+            if isinstance(answer, RequestError):
+                return Capability(False, answer.what)
+        ok = narrow.choices[0].message.content == greedy.choices[0].message.content
+        return Capability(
+            ok, f"{parameter}={value:g} leaves one choice" if ok else f"{parameter}={value:g} changes nothing"
+        )
+
+    return probe
+
+
+def _logit_bias(endpoint) -> Capability:
+    # The first tokens of a vocabulary are its letters, digits and signs: an answer without any of them is another answer.
+    free, biased = _create(endpoint), _create(endpoint, logit_bias={str(token): -100 for token in range(2000)})
+    for answer in (free, biased):
+        if isinstance(answer, RequestError):
+            return Capability(False, answer.what)
+    ok = biased.choices[0].message.content != free.choices[0].message.content
+    return Capability(ok, "forbidden tokens stay away" if ok else "forbidden tokens come all the same")
 
 
 def _logprobs(endpoint) -> Capability:
@@ -134,8 +178,13 @@ PROBES = {
     "streaming": _streaming,
     "stream_usage": _stream_usage,
     "json_schema": _json_schema,
+    "json_object": _json_object,
     "stop": _stop,
+    "max_completion_tokens": _max_completion_tokens,
     "seed": _seed,
+    "top_k": _greedy_by("top_k", 1),
+    "min_p": _greedy_by("min_p", 1.0),
+    "logit_bias": _logit_bias,
     "logprobs": _logprobs,
     "n": _n,
     "tools": _tools,

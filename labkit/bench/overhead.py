@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CONTEXT, MAX_TOKENS = 512, 48
+CONTEXT, MAX_TOKENS = 512, 32
 Progress = Callable[[str, int, int], None]
 
 
@@ -103,7 +103,7 @@ def throughput(rounds: int, tell: Progress, levels: tuple[int, ...] = (1, 4, 16)
     model = catalog.default_model()
     job = {"model": str(weights.ensure(model)), "context": CONTEXT, "threads": 1}
     for level in levels:
-        requests = [_request(i) for i in range(max(4, level))]
+        requests = [_request(i) for i in range(max(6, 3 * level))]  # long enough for starting and ending not to count
         pairs = []
         for number in range(rounds):
             with labkit.connect("llamacpp", model.alias, context=CONTEXT, parallel=level, threads=1) as endpoint:

@@ -120,7 +120,7 @@ class ChatBox(Card):
             placeholder="Type, then press Enter",
             continuous_update=False,
             style={"description_width": "initial"},
-            layout={"flex": "1 1 180px", "width": "auto"},
+            layout={"flex": "1 1 180px", "width": "auto", "min_width": "180px"},
         )
         self._field.on_msg(self._pressed)
         self._field.observe(self._typed, "value")

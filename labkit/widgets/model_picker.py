@@ -4,7 +4,8 @@
     picker.value                     # "smollm2-135m"
     print(models_text())             # the same as a plain table
 
-Taught in notebook 00, section "How exercises work".
+Keyboard: Tab reaches the list, Space opens it, arrows and Enter pick. (While the list is closed, JupyterLab takes the
+arrow keys for itself.) Taught in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations
@@ -46,8 +47,8 @@ class Row:
     def details(self) -> list[tuple[str, str]]:
         """What to know about it: pairs of (label, sentence)."""
         model = self.model
-        fetch = f"no; `labkit pull {model.alias}` gets it and takes {size_text(model.disk_bytes)} on the disk"
-        agreement = ", after an agreement that its maker asks for" if model.gated else ""
+        fetch = f"no; to fetch it: labkit pull {model.alias} (takes {size_text(model.disk_bytes)} of the disk"
+        agreement = ", and its maker asks for an agreement first)" if model.gated else ")"
         return [
             ("Model", f"{model.name}, {count_text(model.parameters)} parameters"),
             ("File", f"{size_text(model.file_bytes)}, {model.licence}"),
@@ -111,7 +112,12 @@ class ModelPicker(Card):
         wide = {"width": "calc(100% - 4px)", "max_width": "560px"}  # less its margins
         style = {"description_width": "initial"}
         self._list = ipywidgets.Dropdown(
-            options=options, value=picked, description="Model", layout=wide, style=style
+            options=options,
+            value=picked,
+            description="Model",
+            tooltip="Space opens the list; arrows and Enter pick",
+            layout=wide,
+            style=style,
         ).add_class("labkit-pick")
         self._details = ipywidgets.HTML(details_html(self._rows[picked]))
         self._list.observe(self._picked, "value")

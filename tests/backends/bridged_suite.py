@@ -40,9 +40,10 @@ def connect(name: str, require, **settings):
 
 
 class BridgedEngine:
-    """`name`: the backend."""
+    """`name`: the backend. more: what this engine can do beyond the others."""
 
     name: str
+    more: frozenset = frozenset()
 
     @pytest.fixture(scope="class")
     @classmethod

@@ -163,6 +163,8 @@ def test_a_wrong_key(endpoint):
 def test_capabilities_are_what_the_engine_does(endpoint):
     found = endpoint.capabilities
     assert found["streaming"] and found["json_schema"] and found["seed"] and found["logprobs"]
+    assert found["json_object"] and found["max_completion_tokens"] and found["logit_bias"]
+    assert found["top_k"] and found["min_p"]
     assert not found["tool_choice"]  # this model's template has no place for tools
     with pytest.raises(UnsupportedParameter):
         tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}

@@ -5,3 +5,4 @@ from bridged_suite import BridgedEngine
 
 class TestOpenVino(BridgedEngine):
     name = "openvino"
+    more = frozenset({"min_p"})

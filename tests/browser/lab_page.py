@@ -17,6 +17,7 @@ from labkit.backends.process import ServerProcess, free_port
 
 READY_S = 60
 RUN_MS = 400_000  # one notebook with a small model on two busy cores
+PICTURE_PX = 2600  # height of one picture
 # No search for news or updates, no announcements, every cell in the page (not only those in view).
 SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {
@@ -49,10 +50,9 @@ class LabServer:
 
     def __init__(self, folder: Path, home: Path):
         self.folder, self.token, self.port = folder, secrets.token_urlsafe(16), free_port()
-        # threads=0: it is no engine, and must not count as one when a notebook starts its own
         self.process = ServerProcess(
             self._command(),
-            label="jupyterlab threads=0",
+            label="jupyterlab",
             ready=self._answers,
             env=self._environment(home),
             grace=10,
@@ -135,16 +135,7 @@ class LabPage:
 
     def wait_idle(self) -> None:
         """Wait until the kernel has nothing to do. (The toolbar's indicator hides in a narrow window: not that one.)"""
-        self.wait_for_kernel("idle")
-
-    @property
-    def kernel(self) -> str:
-        """The kernel's status now: idle or busy."""
-        return self.page.evaluate(f"{_KERNEL}.status")
-
-    def wait_for_kernel(self, status: str) -> None:
-        """Wait until the kernel's status is `status`: idle or busy."""
-        self.page.wait_for_function(f"() => {_KERNEL}?.status === '{status}'", timeout=RUN_MS)
+        self.page.wait_for_function(f"() => {_KERNEL}?.status === 'idle'", timeout=RUN_MS)
 
     def run_all(self) -> None:
         """Run all cells and wait until each code cell has its number, or one has failed that may not."""
@@ -174,17 +165,20 @@ class LabPage:
         return tuple(self.page.evaluate(f"() => {{ {_CELLS}; {_FIGURES} }}"))
 
     def screenshot(self, path: Path) -> None:
-        """Save the whole notebook as one picture, however long it is."""
-        height = self.page.evaluate(
-            "Math.max(...[...document.querySelectorAll('.jp-Cell')].map(e => e.offsetTop + e.offsetHeight))"
-        )
+        """Save the whole notebook as pictures from its top to its end: `path`, or NAME-1.png, NAME-2.png, … if it is long."""
         before = self.page.viewport_size
-        self.page.set_viewport_size({"width": before["width"], "height": min(int(height) + 160, 15_000)})
+        self.page.set_viewport_size({"width": before["width"], "height": PICTURE_PX})
         self.page.wait_for_timeout(500)  # the layout, and plotly, follow the new size
-        self.page.screenshot(path=str(path))
+        shown, whole = self.page.evaluate(f"() => {{ {_SCROLLER}; return [box.clientHeight, box.scrollHeight]; }}")
+        for number, top in enumerate(range(0, whole, shown), 1):
+            self.page.evaluate(f"top => {{ {_SCROLLER}; box.scrollTop = top; }}", top)
+            self.page.wait_for_timeout(200)
+            name = f"{path.stem}-{number}{path.suffix}" if whole > shown else path.name
+            self.page.screenshot(path=str(path.with_name(name)))
         self.page.set_viewport_size(before)
 
 
+_SCROLLER = "const box = document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"
 _KERNEL = "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
 # The document is loaded and its kernel answers; the indicator alone says "idle" before there is a kernel.
 _READY = f"""() => {{ const shown = window.jupyterapp?.shell.currentWidget;

@@ -94,7 +94,7 @@ def test_a_machine_that_is_too_small_and_a_model_that_is_here(monkeypatch, here,
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
     picker = model_picker()
     assert "not fetched · too big" in picker._list.label and "does not fit" in picker._details.value
-    assert "`labkit pull smollm2-135m` gets it" in picker._details.value
+    assert "to fetch it: labkit pull smollm2-135m (" in picker._details.value
 
 
 def test_sizes_and_counts():

@@ -102,7 +102,7 @@ def _public(alias: str) -> sdk.IModel:
 class Foundry:
     """An Engine (see contract.py)."""
 
-    name, honours = "foundry", frozenset({"json_schema", "temperature", "top_p", "seed"})
+    name, honours = "foundry", frozenset({"json_schema", "temperature", "top_p", "top_k", "seed"})
 
     def __init__(self, model: sdk.IModel, context: int, at_once: int):
         self.model, self.at_once = model, at_once
@@ -171,7 +171,7 @@ class _Turn:
                 do_sample=True,
                 temperature=ask.temperature,
                 top_p=ask.top_p,
-                top_k=self.engine.vocabulary,  # lets top_p speak alone: at 0, top_p is ignored as well
+                top_k=ask.top_k or self.engine.vocabulary,  # lets top_p speak alone: at 0, top_p is ignored as well
                 seed=ask.seed,
             )
         guidance = {"guidance_type": "json_schema", "guidance_data": ask.schema} if ask.schema is not None else {}

@@ -33,7 +33,7 @@ def load(options: dict) -> Onnx:
 class Onnx:
     """An Engine (see contract.py)."""
 
-    name, honours = "onnx", frozenset({"json_schema", "temperature", "top_p", "seed"})
+    name, honours = "onnx", frozenset({"json_schema", "temperature", "top_p", "top_k", "seed"})
 
     def __init__(self, model: og.Model, vocabulary: int, context: int, at_once: int):
         self.model, self.tokenizer, self.vocabulary = model, og.Tokenizer(model), vocabulary
@@ -94,5 +94,9 @@ class _Turn:
         if self.ask.temperature == 0:
             return {"do_sample": False}
         # top_k has to be as large as the vocabulary to let top_p speak alone: at 0, top_p is ignored as well.
-        sampling = {"temperature": self.ask.temperature, "top_p": self.ask.top_p, "top_k": self.engine.vocabulary}
+        sampling = {
+            "temperature": self.ask.temperature,
+            "top_p": self.ask.top_p,
+            "top_k": self.ask.top_k or self.engine.vocabulary,
+        }
         return {"do_sample": True, "random_seed": self.ask.seed, **sampling}

@@ -34,7 +34,7 @@ def load(options: dict) -> OpenVino:
 class OpenVino:
     """An Engine (see contract.py)."""
 
-    name, honours = "openvino", frozenset({"json_schema", "temperature", "top_p", "seed"})
+    name, honours = "openvino", frozenset({"json_schema", "temperature", "top_p", "top_k", "min_p", "seed"})
 
     def __init__(self, pipeline: genai.ContinuousBatchingPipeline, context: int, at_once: int):
         self.context, self.at_once, self.tokenizer = context, at_once, pipeline.get_tokenizer()
@@ -74,7 +74,9 @@ class _Turn:
 def _config(ask: Ask, most: int) -> genai.GenerationConfig:
     config = genai.GenerationConfig(max_new_tokens=most, apply_chat_template=False, rng_seed=ask.seed)
     if ask.temperature > 0:
-        config.do_sample, config.temperature, config.top_p = True, ask.temperature, ask.top_p
+        config.do_sample, config.temperature, config.top_p, config.min_p = True, ask.temperature, ask.top_p, ask.min_p
+        if ask.top_k:
+            config.top_k = ask.top_k
     if ask.schema is not None:
         config.structured_output_config = genai.StructuredOutputConfig(json_schema=ask.schema)
     return config
