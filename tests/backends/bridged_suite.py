@@ -96,15 +96,33 @@ class BridgedEngine:
             assert answer["colour"] in ("zinnober", "aureolin") and isinstance(answer["count"], int)
 
     def test_a_schema_that_is_none_harms_nobody_else(self, engine):
-        texts = []
-        other = threading.Thread(
-            target=lambda: texts.append(engine.chat("Write a story.", max_tokens=60).completion_tokens)
-        )
-        other.start()
-        with pytest.raises(Refused, match="schema"):
-            engine.chat("Name a colour.", response_format=form(NO_SCHEMA))
-        other.join(60)
-        assert texts == [60] and engine.chat(JAPAN).finish_reason == "stop"
+        story = engine.chat("Write a story.", max_tokens=60).text
+        for _ in range(3):
+            stream, pieces = engine.stream("Write a story.", max_tokens=60), []
+            pieces.append(next(stream))
+            with pytest.raises(Refused, match="schema"):
+                engine.chat("Name a colour.", response_format=form(NO_SCHEMA))
+            assert "".join([*pieces, *stream]) == story
+            assert engine.chat(JAPAN).text == "The capital of Japan is Tokyo."
+
+    def test_several_schemas_at_once(self, engine):
+        answers = {}
+
+        def ask(word):
+            schema = {
+                "type": "object",
+                "properties": {word: {"const": 1}},
+                "required": [word],
+                "additionalProperties": False,
+            }
+            answers[word] = json.loads(engine.chat("Hi", response_format=form(schema), max_tokens=60).text)
+
+        callers = [threading.Thread(target=ask, args=(word,)) for word in ("tern", "auk", "rook", "wren", "kite")]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join(120)
+        assert answers == {word: {word: 1} for word in ("tern", "auk", "rook", "wren", "kite")}
 
     def test_stop_texts(self, engine):
         reply = engine.chat(JAPAN, stop=["Japan is", "nothing"])
@@ -140,13 +158,16 @@ class BridgedEngine:
         monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
         probed = replace(engine, on_close=None)
         found = probed.capabilities
-        assert {name for name in found.results if found[name]} == {
+        everywhere = {
             "streaming",
             "stream_usage",
             "json_schema",
+            "json_object",
             "stop",
+            "max_completion_tokens",
             "seed",
         }
+        assert {name for name in found.results if found[name]} == everywhere | {"top_k"} | self.more, found.table()
         with pytest.raises(UnsupportedParameter):
             probed.chat("hello", n=2)
 

@@ -18,8 +18,9 @@ class Ask:
     """One request, checked. `messages`: {"role", "content"} with text contents.
 
     max_tokens: the most tokens to answer with, None for as many as fit. temperature 0 is greedy; top_p 1, top_k 0 and min_p 0
-    leave every token in. seed: always a number (a random one where the caller gave none). stop: texts that end the answer and are not part of it. schema: the JSON schema that
-    the answer has to obey, as JSON text, or None. stream, usage: how the caller wants to be told.
+    leave every token in. seed: always a number, a random one where the caller gave none.
+    stop: texts that end the answer and are not part of it. schema: the JSON schema that it has to obey, as text, or None.
+    stream, usage: how the caller wants to be told.
     """
 
     messages: tuple[dict[str, str], ...]

@@ -15,8 +15,8 @@ from labkit.backends.bridge.contract import Ask, Refusal
 __all__ = ["read"]
 
 KNOWN = {
-    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "min_p",
-    "seed", "stop", "response_format",
+    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p",
+    "top_k", "min_p", "seed", "stop", "response_format",
 }  # fmt: skip
 # Labels that say who asks, and change no answer.
 LABELS = {"user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "store"}
