@@ -20,7 +20,16 @@ from labkit.errors import BadModelFile, WeightsError
 from labkit.gguf_header import TENSOR_TYPES, U32, U64, GgufHeader, LongList, Tensor, bad, padded, walk
 from labkit.progress import Progress, silent
 
-__all__ = ["GgufHeader", "LongList", "Tensor", "check", "llamacpp_architectures", "read_header", "to_f16"]
+__all__ = [
+    "GgufHeader",
+    "LongList",
+    "Tensor",
+    "check",
+    "llamacpp_architectures",
+    "read_header",
+    "read_tensor",
+    "to_f16",
+]
 
 TYPE_IDS = {name: number for number, (name, _, _) in TENSOR_TYPES.items()}
 FLOATS = {"F32", "F16", "BF16", "F64"}
@@ -65,6 +74,13 @@ def read_header(path: str | Path) -> GgufHeader:
                 return walk(path, data)
     except OSError as error:
         raise bad(path, f"cannot be read: {error.strerror}", "the name is wrong, or it is not yours to read") from None
+
+
+def read_tensor(path: str | Path, tensor: Tensor):
+    """Return one tensor of `read_header(path).tensors` as a float32 numpy array. Raises BadModelFile for unknown blocks."""
+    with open(path, "rb") as source:
+        raw = _read(source, tensor.offset, tensor.nbytes)
+    return _floats(Path(path), raw, tensor).reshape(tensor.shape)
 
 
 def to_f16(src: str | Path, dst: str | Path, progress: Progress = silent) -> Path:

@@ -31,6 +31,8 @@ __all__ = [
 BACKENDS = {
     "llamacpp": "labkit.backends.llamacpp",
     "ollama": "labkit.backends.ollama",
+    "foundry": "labkit.backends.foundry",
+    "onnx": "labkit.backends.onnx",
     "openvino": "labkit.backends.openvino",
 }
 
