@@ -69,7 +69,7 @@ def connect(
 
     name = _choose(backend)
     wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
-    chosen = catalog.default_model() if wish == "auto" else catalog.model(wish)
+    chosen = catalog.default_model() if wish == "auto" else catalog.model(wish, name)
     wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout)
     return _shared.connect(name, chosen, wanted)
 

@@ -9,11 +9,13 @@ Telemetry is switched off as far as the SDK allows; its documentation says that 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from labkit.backends import bridge
 from labkit.backends.base import Endpoint
 from labkit.backends.settings import Availability, Settings
+from labkit.errors import EngineStartError, LabkitError, OfflineError, UnknownModel
 
 ENGINE = "labkit.backends.bridge.foundry_engine"
 
@@ -26,8 +28,8 @@ def available() -> Availability:
 def start(model, settings: Settings) -> Endpoint:
     """Start Foundry Local on `model` (a catalog Model) and return its endpoint.
 
-    Fetches and converts the weights if they are not here. Raises WeightsError for a bad or missing file, EngineStartError if
-    it does not come up: offline, a model of its public catalogue cannot.
+    Fetches and converts the weights if they are not here. Raises WeightsError for a bad or missing file, OfflineError for a
+    model of the public catalogue when that cannot be reached, UnknownModel when it has gone from there, EngineStartError.
     """
     from labkit import convert
     from labkit.paths import home
@@ -37,4 +39,18 @@ def start(model, settings: Settings) -> Endpoint:
     where = {"alias_there": source.id} if public else {}
     path = Path() if public else convert.ensure(model, "foundry")
     more = {"home": str(home() / "foundry"), **where}
-    return bridge.launch("foundry", model, settings, version=available().version, engine=ENGINE, path=path, **more)
+    try:
+        return bridge.launch("foundry", model, settings, version=available().version, engine=ENGINE, path=path, **more)
+    except EngineStartError as error:
+        raise (_not_there(str(error)) if public else None) or error from None
+
+
+def _not_there(words: str) -> LabkitError | None:
+    found = re.search(r"LABKIT NO MODEL (.+?); the public catalogue lists: (.+)", words)
+    if not found:
+        return None
+    name, listed = found.groups()
+    if listed == "nothing":
+        what = f"Foundry Local's public catalogue is offline, and it has to deliver {name}."
+        return OfflineError(what, "no network here, or a proxy that it does not know", 'labkit.connect("foundry")')
+    return UnknownModel(f"Foundry Local's public catalogue has no {name!r} now.", f"it lists {listed}", "labkit models")

@@ -91,9 +91,11 @@ def _registered(folder: Path) -> sdk.IModel:
 
 def _public(alias: str) -> sdk.IModel:
     """Return a model of the public catalogue, downloaded if it is not here."""
-    model = sdk.FoundryLocalManager.instance.get_catalog().get_model(alias)
-    if model is None:
-        raise SystemExit(f"Foundry Local's catalogue has no {alias!r}: this machine is offline, or the model has gone.")
+    catalog = sdk.FoundryLocalManager.instance.get_catalog()
+    model = catalog.get_model(alias)
+    if model is None:  # backends/foundry.py reads these words
+        listed = sorted({one.alias for one in catalog.list_models()})
+        raise SystemExit(f"LABKIT NO MODEL {alias}; the public catalogue lists: {', '.join(listed) or 'nothing'}")
     if not model.is_cached:
         model.download(lambda percent: print(f"LABKIT DOWNLOADED {percent:.0f} %", flush=True))
     return model
