@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from labkit.errors import UnsupportedParameter
 from labkit.paths import home
@@ -26,13 +26,17 @@ class Capability:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """The probed capabilities of one engine version with one model; `results` maps a probe's name to a Capability."""
+    """The probed capabilities of one engine version with one model; `results` maps a probe's name to a Capability.
+
+    replayed: "" where the engine was asked here; else where and when it was.
+    """
 
     backend: str
     engine_version: str
     model: str
     probed_on: str
     results: dict[str, Capability]
+    replayed: str = ""
 
     def __getitem__(self, name: str) -> bool:
         return self.results[name].ok
@@ -45,18 +49,24 @@ class Capabilities:
         """Return the matrix as a text table."""
         head = f"{self.backend} {self.engine_version}, {self.model}, probed on {self.probed_on}"
         rows = [f"{'yes' if cap.ok else 'no':3}  {name:21} {cap.note}" for name, cap in self.results.items()]
-        return "\n".join([head, *rows])
+        return "\n".join([head, *filter(None, [self.replayed]), *rows])
 
     def _repr_markdown_(self) -> str:
         rows = [f"| {name} | {'yes' if cap.ok else 'no'} | {cap.note} |" for name, cap in self.results.items()]
         head = f"`{self.model}` on {self.backend} {self.engine_version}, probed on {self.probed_on}"
+        head += f" ({self.replayed})" if self.replayed else ""
         return "\n".join([head, "", "| capability | works | seen |", "| --- | --- | --- |", *rows])
 
 
 def load_or_probe(endpoint) -> Capabilities:
-    """Return the cached capabilities of this engine version and model, or probe them now (a few seconds) and cache them."""
+    """Return the cached capabilities of this engine version and model, or probe them now (a few seconds) and cache them.
+
+    A replayed engine's come from its recording.
+    """
     from labkit.backends.probes import PROBES
 
+    if endpoint.replayed:
+        return replace(from_dict(endpoint.traffic.capabilities), replayed=endpoint.replayed)
     path = _cache_file(endpoint)
     cached = _read(path)
     if cached and cached.engine_version == endpoint.engine_version and cached.results.keys() == PROBES.keys():
@@ -113,6 +123,12 @@ def refuse_ignored_parameters(endpoint, parameters: dict) -> None:
             )
 
 
+def from_dict(stored: dict) -> Capabilities:
+    """Return what `to_dict` gave, as Capabilities. Raises TypeError or KeyError for anything else."""
+    results = {name: Capability(**one) for name, one in stored["results"].items()}
+    return Capabilities(**{**stored, "results": results})
+
+
 def _cache_file(endpoint):
     name = re.sub(r"[^\w.-]", "_", f"{endpoint.backend}-{endpoint.model}")
     return home() / "capabilities" / f"{name}.json"
@@ -120,8 +136,6 @@ def _cache_file(endpoint):
 
 def _read(path) -> Capabilities | None:
     try:
-        stored = json.loads(path.read_text())
-        results = {name: Capability(**one) for name, one in stored.pop("results").items()}
-        return Capabilities(results=results, **stored)
+        return from_dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, KeyError):
         return None  # absent, from another version, or damaged: probe again
