@@ -18,9 +18,9 @@ from labkit.paths import home
 
 @dataclass(frozen=True)
 class Capability:
-    """One answer: does it work (`ok`), and what was seen (`note`)."""
+    """One answer: does it work (`ok`; None: that could not be told), and what was seen (`note`)."""
 
-    ok: bool
+    ok: bool | None
     note: str
 
 
@@ -92,13 +92,12 @@ def probe(endpoint) -> Capabilities:
     )
 
 
+FORMS = {"text": None, "json_schema": "json_schema", "json_object": "json_object"}
 # Parameter of a request -> the capability without which the engine would take it and ignore it.
 NEEDS = {
     "tools": lambda value: "tools" if value else None,
     "tool_choice": lambda value: None if value in (None, "auto", "none") else "tool_choice",
-    "response_format": lambda value: {"json_schema": "json_schema", "json_object": "json_object"}.get(
-        (value or {}).get("type")
-    ),
+    "response_format": lambda value: None if value is None else FORMS.get(value.get("type"), "this form of answer"),
     "max_completion_tokens": lambda value: "max_completion_tokens" if value is not None else None,
     "top_k": lambda value: "top_k" if value is not None else None,
     "min_p": lambda value: "min_p" if value is not None else None,
@@ -114,11 +113,11 @@ def refuse_ignored_parameters(endpoint, parameters: dict) -> None:
     """Raise UnsupportedParameter if the engine would silently ignore one of these parameters."""
     for name, value in {**parameters, **(parameters.get("extra_body") or {})}.items():
         needed = NEEDS[name](value) if name in NEEDS else None
-        if needed and not endpoint.capabilities[needed]:
-            seen = endpoint.capabilities.results[needed].note
+        seen = _missing(endpoint.capabilities, needed) if needed else ""
+        if seen:
             raise UnsupportedParameter(
                 f"{endpoint.backend} with {endpoint.model} would ignore {name}={value!r}.",
-                f"the probe of {endpoint.capabilities.probed_on} saw: {seen}",
+                seen,
                 "endpoint.capabilities  # what works here; endpoint.client() sends anything unchecked",
             )
 
@@ -127,6 +126,13 @@ def from_dict(stored: dict) -> Capabilities:
     """Return what `to_dict` gave, as Capabilities. Raises TypeError or KeyError for anything else."""
     results = {name: Capability(**one) for name, one in stored["results"].items()}
     return Capabilities(**{**stored, "results": results})
+
+
+def _missing(found: Capabilities, name: str) -> str:
+    """Say why this capability is not there, or "" if it is."""
+    if name not in found.results:
+        return f"no engine of this course knows {name}"
+    return "" if found[name] else f"the probe of {found.probed_on} saw: {found.results[name].note}"
 
 
 def _cache_file(endpoint):
