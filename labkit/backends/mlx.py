@@ -1,7 +1,7 @@
 """Apple's MLX (package `mlx-lm`): its own server, on the GPU of Apple silicon; on a CPU under Linux to prove the same code.
 
-    labkit.connect("mlx")                            # the bundled model, from labkit's own safetensors folder
-    labkit.connect("mlx", model="qwen2.5-0.5b")      # from a folder that is here; no hub is asked
+    labkit.connect("mlx")                             # the bundled model, from labkit's own safetensors folder
+    labkit.connect("mlx", model="smollm2-135m:4bit")  # the same in four bits
 
 On Linux it computes in float32, some ten tokens a second: good for a test, not for work. The server runs in a child process,
 behind a door that it lacks (mlx_server.py): a key, one model, and no request that reaches past this machine.
@@ -21,6 +21,8 @@ from labkit.backends.base import Endpoint
 from labkit.backends.loopback import check_identity
 from labkit.backends.process import ServerProcess
 from labkit.backends.settings import Availability, Settings
+from labkit.errors import OfflineError
+from labkit.progress import progress_bar
 
 SERVER = Path(__file__).with_name("mlx_server.py")
 
@@ -41,12 +43,10 @@ def available() -> Availability:
 def start(model, settings: Settings) -> Endpoint:
     """Start mlx_lm's server on `model` (a catalog Model) and return its endpoint.
 
-    Converts the weights if they are not here (seconds). Raises WeightsError for a bad or missing file, ConfigError for a
-    source that only a hub has, EngineStartError if the server does not come up.
+    Converts the weights if they are not here (seconds); those of a hub have to be in its cache. Raises WeightsError for a bad
+    or missing file (OfflineError for one of a hub), EngineStartError if the server does not come up.
     """
-    from labkit import convert
-
-    path = convert.ensure(model, "mlx")
+    path = _weights(model)
     api_key = secrets.token_urlsafe(24)
     options = {
         "path": str(path),
@@ -71,6 +71,22 @@ def start(model, settings: Settings) -> Endpoint:
         model=model.ref,
         process=process,
     )
+
+
+def _weights(model) -> Path:
+    from labkit import convert
+
+    source = model.source("mlx")
+    if source.via != "hub":
+        return convert.ensure(model, "mlx", progress_bar())
+    from huggingface_hub import snapshot_download  # mlx-lm brings it
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return Path(snapshot_download(source.id, local_files_only=True))
+    except LocalEntryNotFoundError:
+        why = "an engine that starts asks no hub, and this model comes from one"
+        raise OfflineError(f"{source.id} is not on this disk.", why, f"hf download {source.id}") from None
 
 
 def _environment(threads: int) -> dict[str, str]:

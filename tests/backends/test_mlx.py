@@ -6,9 +6,11 @@ from dataclasses import replace
 import pytest
 from bridged_suite import FRANCE, JAPAN, SCHEMA, BridgedEngine, connect, form
 
+from labkit import catalog
 from labkit.backends import mlx
 from labkit.backends.loopback import get
-from labkit.errors import Refused, UnsupportedParameter
+from labkit.backends.settings import Settings
+from labkit.errors import OfflineError, Refused, UnsupportedParameter
 
 STORY = [{"role": "user", "content": "Write a very long story."}]
 
@@ -87,6 +89,23 @@ def test_without_a_compiler_its_kernels_are_the_ready_made_ones(monkeypatch):
     monkeypatch.setattr(mlx.shutil, "which", lambda name: "/usr/bin/" + name)
     assert "MLX_DISABLE_COMPILE" not in mlx._environment(1)
     assert mlx._environment(3)["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_model_of_a_hub_is_taken_from_its_cache_and_nowhere_else(require, tmp_path, monkeypatch):
+    here = mlx.available()
+    require("mlx", here, here.fix)
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(OfflineError, match="not on this disk") as caught:
+        mlx.start(catalog.model("qwen2.5-0.5b"), Settings())
+    name = catalog.model("qwen2.5-0.5b").source("mlx").id
+    assert caught.value.fix == f"hf download {name}"
+    repository = tmp_path / f"models--{name.replace('/', '--')}"
+    for folder, text in (("refs/main", "abc"), ("snapshots/abc/config.json", "{}")):
+        (repository / folder).parent.mkdir(parents=True, exist_ok=True)
+        (repository / folder).write_text(text)
+    assert mlx._weights(catalog.model("qwen2.5-0.5b")) == repository / "snapshots" / "abc"
 
 
 @pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("win32", "AMD64")])
