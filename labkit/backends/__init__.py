@@ -87,7 +87,7 @@ def connect(
     if replay and os.environ.get("LABKIT_RECORD"):
         from labkit.backends.recorder import record
 
-        record(endpoint, chosen.ref, os.environ["LABKIT_RECORD"])
+        record(endpoint, chosen.ref, os.environ["LABKIT_RECORD"], context=context, parallel=parallel)
     return endpoint
 
 

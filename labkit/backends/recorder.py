@@ -27,15 +27,17 @@ from labkit.errors import LabkitError
 __all__ = ["record", "stamp"]
 
 
-def record(endpoint: Endpoint, model: str, folder: str | Path) -> None:
+def record(endpoint: Endpoint, model: str, folder: str | Path, **settings: int) -> None:
     """Record from now on what goes through `endpoint`; `model` is its alias in data/models.toml.
 
-    Changes the endpoint's address and key to those of a relay. The first recording of this process replaces an older file.
+    settings: how it was started (context, parallel), for whoever compares the recording with a live engine. Changes the
+    endpoint's address and key to those of a relay. The first recording of this process replaces an older file.
     """
     traffic = _Recorder(_file(file_for(folder, endpoint.backend), endpoint), model, endpoint)
     with replace(endpoint, on_close=None) as unrecorded:  # the probes' own requests do not belong to the lesson
         known = unrecorded.capabilities.to_dict()
-    traffic.add({"endpoint": True}, {"value": {"name": endpoint.model, "capabilities": known}})
+    about = {"name": endpoint.model, "settings": settings, "capabilities": known}
+    traffic.add({"endpoint": True}, {"value": about})
     own_key = secrets.token_urlsafe(24)
     server = LoopbackServer(relay_app(endpoint, key=own_key, tap=traffic.tap))
     endpoint.base_url, endpoint.api_key, endpoint.traffic = f"{server.address}/v1", own_key, traffic

@@ -57,6 +57,16 @@ class Recording:
     stamp: Stamp
     answers: dict[str, list[dict]] = field(default_factory=dict)
 
+    def models(self) -> list[str]:
+        """Return the models (as in data/models.toml) that were asked."""
+        return sorted({model for model, _, _ in self.entries()})
+
+    def settings(self, model: str) -> list[dict]:
+        """Return how `model` was started, each way once: {"context": …, "parallel": …}."""
+        about = self.answers.get(key(model, {"endpoint": True}), [])
+        ways = [one["value"].get("settings", {}) for one in about]
+        return [way for i, way in enumerate(ways) if way not in ways[:i]] or [{}]
+
     def entries(self) -> Iterator[tuple[str, dict, list[dict]]]:
         """Yield (model, what was asked, its answers)."""
         for text, answers in self.answers.items():
