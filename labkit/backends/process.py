@@ -88,8 +88,13 @@ class ServerProcess:
         """End the engine at once with KILL, as a crash would: for failure drills. `stop()` is the polite way."""
         import psutil
 
-        for child in psutil.Process(self._leash.pid).children(recursive=True):
+        for child in psutil.Process(self.pid).children(recursive=True):
             child.kill()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the leash, whose children are the engine's processes; None before the start."""
+        return self._leash.pid if self._leash else None
 
     @property
     def alive(self) -> bool:
