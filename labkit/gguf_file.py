@@ -175,7 +175,6 @@ def _read(source: BinaryIO, at: int, nbytes: int) -> bytes:
 
 def _pieces(path: Path, source: BinaryIO, tensor: Tensor, dtype: str) -> Iterator[bytes]:
     """Yield a tensor's new bytes, a million weights at a time: blocks know nothing of rows, so rows do not matter."""
-    import numpy as np
 
     _, block, block_bytes = TENSOR_TYPES[TYPE_IDS[tensor.dtype]]
     step = AT_ONCE // block * block_bytes

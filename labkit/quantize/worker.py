@@ -15,6 +15,7 @@ CONTEXT = 512  # tokens of a chunk, as llama-perplexity has it; the first half i
 
 
 def main():
+    """Do the one thing that the environment asks for."""
     wish = json.loads(os.environ.pop("LABKIT_QUANTIZE"))
     import llama_cpp
 
@@ -25,6 +26,7 @@ def main():
 
 
 def quantize(lib, source, dest, file_type, threads, requantize):
+    """Let llama.cpp write `source` as `file_type` to `dest`."""
     params = lib.llama_model_quantize_default_params()
     params.nthread, params.ftype, params.allow_requantize = threads, file_type, requantize
     code = lib.llama_model_quantize(source.encode(), dest.encode(), ctypes.byref(params))
@@ -139,10 +141,12 @@ class Engine:
 
 
 def say(word, *rest):
+    """Print a line that the parent reads."""
     print("LABKIT", word, *rest, flush=True)
 
 
 def refuse(why):
+    """Say why it does not work, and wait to be ended."""
     say("REFUSED", why)
     time.sleep(600)
 

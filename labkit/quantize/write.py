@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 
 from labkit import disk, gguf_file, hardware
-from labkit.errors import EngineMissing, QuantizeError
+from labkit.errors import EngineMissing, QuantizeError, WeightsError
 from labkit.progress import Progress, silent
 from labkit.quantize import child
 from labkit.quantize.rungs import RungType, rung
@@ -103,7 +103,7 @@ def _verified(dest: Path, source: gguf_file.GgufHeader) -> gguf_file.GgufHeader:
             raise QuantizeError(
                 f"{dest.name} has not the tensors of {source.path.name}.", "the writer failed", "labkit doctor"
             )
-    except (QuantizeError, OSError):
+    except (WeightsError, OSError):
         dest.unlink(missing_ok=True)
         raise
     return header
