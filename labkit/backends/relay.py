@@ -43,6 +43,7 @@ class Exchange:
 
     method, path (with its query), body: what was asked. status, content_type, pieces: what came back; a piece is
     (seconds since the request, bytes). complete: False if either side left before the end; status 0: no answer came at all.
+    seconds: from the request to the end.
     """
 
     method: str
@@ -52,6 +53,7 @@ class Exchange:
     content_type: str = ""
     pieces: list[tuple[float, bytes]] = field(default_factory=list)
     complete: bool = False
+    seconds: float = 0.0
 
 
 Tap = Callable[[Exchange], object]
@@ -119,6 +121,7 @@ class _Relay:
                 await send_error(send, 502, f"The engine's server is gone: {error!r}", "engine_gone")
         finally:
             leaver.stop()
+            exchange.seconds = time.perf_counter() - started
             if self.tap:
                 self.tap(exchange)
 

@@ -3,10 +3,12 @@
     folder = convert("smollm2-135m", "safetensors", progress=progress_bar())   # for vLLM and MLX
     folder = convert("smollm2-135m", "onnx-int8")                              # for onnxruntime-genai and Foundry Local
 
-    GGUF ── hf.py ─► safetensors ── onnx_folder.py ─► ONNX in four or eight bits (onnx_graph.py builds the network)
+    GGUF ── hf.py ─► safetensors ─┬─ onnx_folder.py ─► ONNX in four or eight bits (onnx_graph.py builds the network)
+                                  └─ mlx_folder.py ──► MLX in float32, bfloat16 or four bits (mlx_lm's own converter)
 
 A form is made once and kept in labkit's own folder, under `converted`. It appears whole or not at all, and is made again when
-the GGUF that it comes from is another one. Plain llama models only; no torch is needed.
+the GGUF that it comes from is another one. Plain llama models only; no torch is needed. Ollama keeps its models itself: see
+labkit/backends/ollama_form.py.
 """
 
 from __future__ import annotations
@@ -112,7 +114,25 @@ def _onnx(bits: int) -> Callable[[Model, Progress], Path]:
     return make
 
 
+def _mlx(form: str) -> Callable[[Model, Progress], Path]:
+    def make(model: Model, progress: Progress) -> Path:
+        from labkit.convert import mlx_folder
+
+        source = _safetensors(model, progress)
+
+        def need(source: Path) -> int:
+            return mlx_folder.folder_bytes(source, form)
+
+        def write(source: Path, folder: Path, progress: Progress) -> None:
+            mlx_folder.write_folder(source, folder, form, progress)
+
+        return _made(model, form, source, need, write, progress)
+
+    return make
+
+
 FORMS = {"gguf-f16": _gguf, "safetensors": _safetensors, "onnx-int4": _onnx(4), "onnx-int8": _onnx(8)}
+FORMS |= {form: _mlx(form) for form in ("mlx-f32", "mlx-bf16", "mlx-4bit")}
 
 
 # ---- made once, whole or not at all ----------------------------------------------------------------------------------

@@ -100,9 +100,10 @@ def test_who_leaves_in_the_middle_stops_the_engine():
 
 def test_who_leaves_before_the_answer_stops_the_engine():
     engine = Scripted(gate=threading.Semaphore(0))
-    with relayed(engine) as (_, client), pytest.raises(openai.APITimeoutError):
-        client.chat.completions.create(**QUESTION, timeout=0.5)
-    assert eventually(lambda: engine.ended) and engine.ended == ["stopped"]
+    with relayed(engine) as (_, client):
+        with pytest.raises(openai.APITimeoutError):
+            client.chat.completions.create(**QUESTION, timeout=0.5)
+        assert eventually(lambda: engine.ended) and engine.ended == ["stopped"]
 
 
 def test_many_at_once():
