@@ -40,7 +40,7 @@ def start(model, settings: Settings) -> Endpoint:
 
 
 def serve(path: Path, name: str, settings: Settings) -> Endpoint:
-    """Start a server for a GGUF file under a name of your own, and return its endpoint; nothing is fetched.
+    """Start a server for a GGUF file under a name of your own, and return its endpoint, which stops it when closed.
 
     Raises BadModelFile, EngineStartError.
     """
@@ -71,4 +71,5 @@ def serve(path: Path, name: str, settings: Settings) -> Endpoint:
         api_key=api_key,
         model=name,
         process=process,
+        on_close=process.stop,
     )

@@ -93,10 +93,6 @@ class ServerProcess:
         """Return the engine's processes that run now, as psutil.Process objects: its own and its children's, not the leash."""
         import psutil
 
-<<<<<<< HEAD
-        for child in psutil.Process(self.pid).children(recursive=True):
-            child.kill()
-=======
         try:
             return psutil.Process(self._leash.pid).children(recursive=True)
         except psutil.NoSuchProcess:
@@ -113,12 +109,6 @@ class ServerProcess:
             return []
         listening = [one.laddr for one in sockets if one.status == psutil.CONN_LISTEN]
         return sorted(where.port for where in listening if where.ip == "127.0.0.1")
->>>>>>> main
-
-    @property
-    def pid(self) -> int | None:
-        """The process id of the leash, whose children are the engine's processes; None before the start."""
-        return self._leash.pid if self._leash else None
 
     @property
     def alive(self) -> bool:

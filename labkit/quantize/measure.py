@@ -68,16 +68,14 @@ def measure(
         readings = [_timings(endpoint, text, at) for at in range(rounds + 1)][1:]  # the first one warms up
         done = task.score(endpoint, on_call)
         peak = peak_bytes(endpoint.process)
-        endpoint.process.stop()
     prompt, decode = zip(*readings, strict=True)
     return Run(load, peak, Spread.of(list(prompt)), Spread.of(list(decode)), done)
 
 
 def peak_bytes(process) -> int:
     """Return the most memory that a ServerProcess's children have taken so far, in bytes; on macOS, what they take now."""
-    import psutil
 
-    return sum(_peak(one) for one in psutil.Process(process.pid).children(recursive=True))
+    return sum(_peak(one) for one in process.family())
 
 
 def _peak(process) -> int:
