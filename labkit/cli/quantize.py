@@ -45,7 +45,7 @@ def quantize(
         no_fallback=no_fallback,
         chunks=chunks,
         exclusive=exclusive,
-        progress=progress_bar(),
+        progress=progress_bar(unit="step"),
         on_rung=lambda one: None if as_json else print_out(_line(one)),
     )
     if as_json:

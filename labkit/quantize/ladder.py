@@ -4,7 +4,7 @@
     rungs[0].size_bytes, rungs[0].score["kl"]
 
 Every rung is written, read back, served and scored, one after the other, and its file goes away again unless `keep` says
-where to. The reference is the first rung: by default F16, with which KL divergence of F16 is 0.
+where to. Progress counts steps: give it `progress_bar(unit="step")`. The reference is the first rung: by default F16, with which KL divergence of F16 is 0.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class _Climb:
         if kind.name in gguf_file.FLOATS and kind.name in types_used(self.header) and not self.keep:
             return self.source  # F16 from F16 is the file itself
         path = (self.keep or self.work) / f"{self.name.replace(':', '-')}-{kind.name.lower()}.gguf"
-        write(self.source, kind.name, path, progress=self.progress, **wish)
+        write(self.source, kind.name, path, progress=_hundredths(self.progress), **wish)
         return path
 
     def _rung(self, kind: RungType, path: Path) -> Rung:
@@ -181,6 +181,11 @@ class _Climb:
             child.run("score", self.progress, "the reference reads", **wish, **shelf)
         shelf = {"reference": str(reference), "write_reference": None}
         return child.run("score", self.progress, f"{kind.name} reads", **wish, **shelf)
+
+
+def _hundredths(progress: Progress) -> Progress:
+    """Bytes as hundredths: everything else that the ladder reports is a count of steps."""
+    return lambda label, done, total: progress(label, done * 100 // max(total, 1), 100)
 
 
 def _need_memory(header: gguf_file.GgufHeader) -> None:
