@@ -20,6 +20,11 @@ from labkit.errors import EngineMissing, NoSpace
 TOKENS = list(range(10, 30))
 
 
+def interruptible() -> None:
+    """Let Ctrl-C reach a child: a shell that runs the tests in the background has told them all to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A labkit home where the model `tiny` is."""
@@ -104,7 +109,9 @@ def test_ctrl_c_leaves_nothing_half_written(home, mlx):
         "theirs.convert = lambda *a, **k: (real(*a, **k), os.write(1, b'written'), time.sleep(60))\n"
         "convert.convert('tiny', 'mlx-4bit')"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=interruptible
+    )
     assert child.stdout.read(7) == b"written"
     assert (home / "converted" / "tiny" / "mlx-4bit.tmp" / "model.safetensors").is_file()
     child.send_signal(signal.SIGINT)

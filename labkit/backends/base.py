@@ -46,6 +46,7 @@ class Endpoint:
     process: object = field(default=None, repr=False)
     on_close: object = field(default=None, repr=False)
     before: object = field(default=None, repr=False)
+    native: str = ""  # where the engine's own API is, if it has one: past a recorder, which keeps what goes to base_url
     replayed: str = ""
     traffic: object = field(default=None, repr=False)  # a Recorder while recording, a Replay when replayed
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -35,11 +36,16 @@ def bench(
     if context.invoked_subcommand:
         return
     from labkit.bench.compare import compare
-    from labkit.bench.serving import Plan
 
-    plan = Plan(_levels(concurrency), requests, rounds, words, tokens)
+    plan = _plan(concurrency, requests, rounds, words, tokens)
     found = _watched(compare, _engines(backend or [], everything), plan, model=model, threads=threads or None)
     print_out(found.to_dict() if as_json else _words(found))
+
+
+def _plan(concurrency: str, *others: int):
+    from labkit.bench.serving import Plan
+
+    return Plan(_levels(concurrency), *others)
 
 
 def _levels(text: str) -> tuple[int, ...]:
@@ -77,6 +83,56 @@ def _words(found) -> str:
         f"Times in milliseconds. {found.other_load:.0%} of the cores were busy before the first engine started."
     )
     return "\n\n".join(parts)
+
+
+@app.command(epilog="Example: **labkit bench check --backend llamacpp** (half a minute; vllm takes ten)")
+def check(
+    backend: Annotated[str, typer.Option(help="llamacpp or vllm: who is there to read along.")] = "llamacpp",
+    concurrency: Annotated[str, typer.Option(help="How many ask at once, with commas.")] = "1,4",
+    requests: Annotated[int, typer.Option(min=1, help="Requests a level and round.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Our figures beside llama.cpp's own timings of the same requests, or vLLM's `bench serve` of the same load.
+
+    The exit status is 1 where two readings of the same thing differ by more than 5 %.
+    """
+    from labkit.bench.check import by_its_own
+
+    plan = _plan(concurrency, requests, rounds)
+    found = _watched(by_its_own, backend, plan)
+    if as_json:
+        print_out([{**asdict(one), "agrees": one.agrees} for one in found])
+    else:
+        print_out(
+            "\n".join([f"{'':34}{'ours':>11}{'theirs':>11}{'':10}ours : theirs [least, most]", *map(_reading, found)])
+        )
+    if not all(one.agrees for one in found):
+        raise typer.Exit(1)
+
+
+def _reading(one) -> str:
+    head = f"{one.concurrency:>2} at once, {one.figure:22}{one.ours:11.2f}{one.theirs:11.2f} {one.unit:9}"
+    ratio = f"{one.ratio.median:.3f} [{one.ratio.low:.3f}, {one.ratio.high:.3f}]"
+    return f"{head}{ratio} of {one.pairs}{'' if one.agrees else '   differs'}"
+
+
+@app.command(epilog="Example: **labkit bench reader --streams 32** (ten seconds)")
+def reader(
+    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 32,
+    as_json: Json = False,
+) -> None:
+    """How late our clock readings come at so many streams, and what reading costs, beside the openai client."""
+    from labkit.bench.reader import readers
+
+    found = _watched(readers, streams)
+    if as_json:
+        return print_out([asdict(one) for one in found])
+    for one in found:
+        print_out(
+            f"{one.name:8} {one.streams} streams, {one.pieces} pieces: late by {one.late_p50_ms:.2f} ms "
+            f"(p99 {one.late_p99_ms:.2f}), {one.cpu_us:.0f} µs of processor a piece, {one.busy:.0%} of a core"
+        )
 
 
 @app.command(epilog="Example: **labkit bench overhead --json** (about three minutes, on an idle machine)")

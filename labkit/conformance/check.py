@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from labkit.backends.capabilities import Capability
 from labkit.conformance.reference import Reference
 from labkit.errors import LabkitError
 
-__all__ = ["Check", "WINDOW", "raised"]
+__all__ = ["WINDOW", "Check", "brief", "raised"]
 
 # The context window of the suite's engine, in tokens. An odd size on purpose: equal wishes share one engine, and the suite
 # ends by killing its own.
@@ -37,3 +38,8 @@ def raised(endpoint: Endpoint, prompt: Messages, **parameters) -> LabkitError | 
     except LabkitError as error:
         return error
     return None
+
+
+def brief(error: Exception) -> str:
+    """Return the kind of an error and its first line, cut to a note's length."""
+    return textwrap.shorten(f"{type(error).__name__}: {str(error).splitlines()[0]}", 110, placeholder=" …")

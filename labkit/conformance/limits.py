@@ -7,7 +7,7 @@ from dataclasses import replace
 from labkit.backends.base import Endpoint
 from labkit.backends.capabilities import Capability
 from labkit.backends.probes import SCHEMA, TOOL
-from labkit.conformance.check import WINDOW, raised
+from labkit.conformance.check import WINDOW, brief, raised
 from labkit.conformance.reference import LONG, Reference
 from labkit.errors import ContextTooLong, Refused, RequestError, UnsupportedParameter
 
@@ -118,6 +118,4 @@ def _listening(process) -> list[tuple[str, int]]:
 
 
 def _kind(error: Exception | None) -> str:
-    return (
-        f"{type(error).__name__}: {str(error).splitlines()[0][:90]}" if error else "answered as if nothing were wrong"
-    )
+    return brief(error) if error else "answered as if nothing were wrong"

@@ -12,7 +12,7 @@ from labkit.backends.base import Endpoint
 from labkit.backends.capabilities import Capability
 from labkit.backends.probes import PROBES
 from labkit.conformance import reference
-from labkit.conformance.check import WINDOW, Check
+from labkit.conformance.check import WINDOW, Check, brief
 from labkit.conformance.reference import Reference
 from labkit.conformance.results import Result
 from labkit.conformance.table import CHECKS
@@ -73,7 +73,7 @@ def _answered(check: Check, endpoint: Endpoint, known: Reference) -> Capability:
     try:
         return check.run(endpoint, known)
     except LabkitError as error:
-        return Capability(False, f"{type(error).__name__}: {str(error).splitlines()[0][:120]}")
+        return Capability(False, brief(error))
 
 
 def _probed(endpoint: Endpoint, found: dict[str, Capability]) -> Capabilities:

@@ -32,7 +32,9 @@ __all__ = [
 
 # An engine is told by colour, sign and line together, so greyscale will do.
 SIGNS = ["circle", "square", "diamond", "triangle-up", "x", "star", "cross"]
+HUES = [*COLOURS, "#1f9e94", "#c2566b"]  # there may be seven engines
 LINES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "solid"]
+LEGEND = {"orientation": "h", "y": -0.28, "yanchor": "top"}
 PANELS = ("output tokens a second", "first text after, ms", "each token after, ms")
 TIMES = {"ttft_ms": "first text", "tpot_ms": "each token", "itl_ms": "gap between chunks", "latency_ms": "whole answer"}
 
@@ -68,12 +70,14 @@ def serving_figure(engines: Sequence[Engine]) -> go.Figure:
         for column, time in ((2, "ttft_ms"), (3, "tpot_ms")):
             spreads = [getattr(level, time) for level in levels]
             _panel(figure, column, number, engine, levels, [s.p50 for s in spreads], [(s.p50, s.p90) for s in spreads])
-    quiet(figure, height=360)
-    figure.update_layout(margin_t=40, legend={"orientation": "h", "y": -0.25})
+    quiet(figure, height=380)
+    figure.update_layout(margin_t=40, margin_b=100, legend=LEGEND)
     ticks = sorted({level.concurrency for engine in engines for level in engine.levels})
     axis = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
-    figure.update_xaxes(type="log", tickvals=ticks, ticktext=[str(one) for one in ticks], title="at once", **axis)
-    figure.update_yaxes(rangemode="tozero", **axis)
+    figure.update_xaxes(
+        type="log", tickvals=ticks, ticktext=[str(one) for one in ticks], title=_title("at once"), **axis
+    )
+    figure.update_yaxes(rangemode="tozero", exponentformat="none", **axis)
     figure.update_annotations(font={"color": INK, "size": 13})
     return plain(figure)
 
@@ -92,8 +96,9 @@ def distribution_figure(engines: Sequence[Engine], concurrency: int, time: str =
         look = _look(list(engines).index(engine))
         x = getattr(level, time).curve
         figure.add_scatter(x=x, y=CURVE, name=_name(engine), mode="lines+markers", **look)
-    quiet(figure, x=f"{TIMES[time]}, ms ({concurrency} at once)", y="% of requests within")
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": -0.25})
+    quiet(figure, y="% of requests within", height=380)
+    figure.update_layout(margin_b=100, showlegend=True, legend=LEGEND)
+    figure.update_xaxes(title=_title(f"{TIMES[time]}, ms ({concurrency} at once)"))
     return plain(figure)
 
 
@@ -135,8 +140,12 @@ def _panel(figure, column: int, number: int, engine: Engine, levels, middle: lis
     )
 
 
+def _title(text: str) -> dict:
+    return {"text": text, "standoff": 6, "font": {"size": 13}}  # near its axis, away from the legend
+
+
 def _look(number: int) -> dict:
-    colour, sign, line = (options[number % len(options)] for options in (COLOURS, SIGNS, LINES))
+    colour, sign, line = (options[number % len(options)] for options in (HUES, SIGNS, LINES))
     return {"marker": {"symbol": sign, "color": colour, "size": 8}, "line": {"dash": line, "color": colour}}
 
 
@@ -164,9 +173,9 @@ def _facts(engine: Engine) -> str:
 
 def _table(engine: Engine) -> list[str]:
     lines = [
-        "at once  requests  failed  tokens in/out       first text (TTFT)        each token (TPOT)"
-        "   tokens/s [rounds]      requests/s",
-        f"{'':41}{'p50':>9}{'p90':>8}{'p99':>8}{'p50':>9}{'p90':>8}{'p99':>8}",
+        f"{'':41}{'first text (TTFT), ms':>25}{'each token (TPOT), ms':>25}",
+        f"at once  requests  failed  tokens in/out{'p50':>10}{'p90':>8}{'p99':>8}{'p50':>9}{'p90':>8}{'p99':>8}"
+        "   tokens/s [over the rounds]  requests/s",
     ]
     for level in engine.levels:
         lines.append(_row(level))
@@ -181,7 +190,7 @@ def _row(level: Level) -> str:
     tokens = f"{_counts(level.prompt_tokens)}/{_counts(level.output_tokens)}"
     times = "".join(f"{t.p50:9.1f}{t.p90:8.1f}{t.p99:8.1f}" for t in (level.ttft_ms, level.tpot_ms))
     rate, asked = level.output_tokens_per_second, level.requests_per_second.median
-    return f"{head}  {tokens:>14}{times}{rate.median:11.1f} [{rate.low:.1f}, {rate.high:.1f}]{asked:12.2f}"
+    return f"{head}  {tokens:>14}{times}{rate.median:11.1f} {f'[{rate.low:.1f}, {rate.high:.1f}]':17}{asked:12.2f}"
 
 
 def _counts(counts: tuple[int, int]) -> str:

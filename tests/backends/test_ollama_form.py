@@ -17,6 +17,11 @@ from labkit.backends.settings import Settings
 from labkit.errors import ConfigError, NoSpace
 
 
+def interruptible() -> None:
+    """Let Ctrl-C reach a child: a shell that runs the tests in the background has told them all to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch, require):
     """A labkit home where the model `tiny` is."""
@@ -87,7 +92,9 @@ def test_ctrl_c_while_the_weights_are_sent_leaves_nothing(home):
         "        os.write(1, b'sending'), time.sleep(60)\n"
         "ollama_form.make('tiny', progress=stuck)"
     )
-    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=interruptible
+    )
     assert child.stdout.read(7) == b"sending"
     family = psutil.Process(child.pid).children(recursive=True)
     child.send_signal(signal.SIGINT)

@@ -5,6 +5,8 @@ The engine takes a minute or two to start: once for the tests, once to see it di
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 import os
 import signal
@@ -151,7 +153,7 @@ def test_what_can_be_said_before_it_starts(clean, venv):
         vllm.start(catalog.model("smollm2-135m"), Settings(context=9000))
     assert "context=8192" in caught.value.fix
     with pytest.raises(UnknownModel):
-        labkit.connect("vllm", model="smollm2-135m:q4_1")
+        vllm.start(catalog.model("smollm2-135m:q4_1"), Settings())
     assert not ours()
 
 
@@ -204,6 +206,43 @@ def test_words_that_nobody_knows_leave_the_error_as_it_is():
     )
 
 
+# -- the guard ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def guard(monkeypatch):
+    """Give `guard(scope)`: what the guard before an application of ours sends, or "passed" if it lets the request through."""
+    monkeypatch.syspath_prepend(vllm.GUARD)
+    monkeypatch.setenv("VLLM_API_KEY", "right")
+    sent = []
+
+    async def application(scope, receive, send):
+        sent.append("passed")
+
+    async def send(message):
+        sent.append(message.get("status") or message["type"])
+
+    def ask(path="/metrics", kind="http", **headers):
+        sent.clear()
+        scope = {
+            "type": kind,
+            "path": path,
+            "headers": [(name.encode(), text.encode()) for name, text in headers.items()],
+        }
+        asyncio.run(importlib.import_module("labkit_guard").Guard(application)(scope, None, send))
+        return sent[0]
+
+    return ask
+
+
+def test_the_guard(guard):
+    assert guard(authorization="Bearer right") == guard("/health") == guard(kind="lifespan") == "passed"
+    for given in ("Bearer wrong", "right", "Bearer right ", ""):
+        assert guard(authorization=given) == 401
+    assert guard() == guard("/health/") == guard("/v1/models", cookie="Bearer right") == 401
+    assert guard("/v1/realtime", kind="websocket") == "websocket.close"
+
+
 # -- the real engine ------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +251,23 @@ def here(require):
     found = vllm.available()
     require("vllm", found, found.fix)
     return found
+
+
+def test_its_own_words_are_those_that_labkit_looks_for(here):
+    (site,) = Path(vllm_find.find().python).parents[1].glob("lib/python3*/site-packages")
+    ours = {  # file -> what is looked for in the log
+        "v1/engine/core.py": ("Initializing a V1 LLM engine", "init engine"),
+        "v1/worker/cpu_model_runner.py": ("Starting to load model",),
+        "model_executor/model_loader/default_loader.py": ("Loading weights took",),
+        "v1/worker/cpu_worker.py": ("Available memory on node",),
+        "v1/core/kv_cache_utils.py": ("No available memory for the cache blocks", "cache is needed"),
+        "config/model.py": ("User-specified max_model_len",),
+        "config/device.py": ("Failed to infer device type",),
+    }
+    assert {text for text in vllm.STAGES.values() if text} <= {text for texts in ours.values() for text in texts}
+    for file, texts in ours.items():
+        source = (site / "vllm" / file).read_text(encoding="utf-8")
+        assert [text for text in texts if text not in source] == [], file
 
 
 def said(role: str, content: str) -> dict:

@@ -5,11 +5,12 @@ One thread alone touches the pipeline, and steps it as long as there is work: ea
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import openvino_genai as genai
 
@@ -20,6 +21,7 @@ __all__ = ["load"]
 
 JUST_BELOW_ONE = 0.9999  # the pipeline refuses a min_p of 1, which leaves the likeliest token alone
 BLOCK = 32  # tokens in a block of the pipeline's KV cache on a CPU
+SAMPLE = " A word, Zürich, 東京, 👩\n"
 REASONS = {genai.GenerationFinishReason.STOP: "stop", genai.GenerationFinishReason.LENGTH: "length"}
 
 
@@ -40,6 +42,7 @@ class OpenVino:
 
     def __init__(self, pipeline: genai.ContinuousBatchingPipeline, context: int, at_once: int):
         self.context, self.at_once, self.tokenizer = context, at_once, pipeline.get_tokenizer()
+        self.decode = _decoder(self.tokenizer)
         self.batch = _Batch(pipeline)
 
     def begin(self, ask: Ask) -> _Turn:
@@ -60,7 +63,7 @@ class _Turn:
 
     def run(self, most: int, on_text: Callable[[str], None], stopped: Callable[[], bool]) -> Finish:
         self.config, self.stopped = _config(self.ask, most), stopped
-        text, tokens, reason = TokenText(self.engine.tokenizer.decode), 0, None
+        text, tokens, reason = TokenText(self.engine.decode), 0, None
         self.engine.batch.inbox.put(self)
         while reason is None:
             made = self.made.get()
@@ -71,6 +74,22 @@ class _Turn:
             if not stopped():
                 on_text(text.add(ids))
         return Finish(reason, tokens)
+
+
+def _decoder(tokenizer: genai.Tokenizer) -> Callable[[Sequence[int]], str]:
+    """Return a `decode(ids)` that shows half a character as such: the tokenizer's own leaves its bytes out without a trace."""
+    vocabulary = {number: raw for raw, number in tokenizer.get_vocab().items()}
+    ids = tokenizer.encode(SAMPLE, add_special_tokens=False).input_ids.data[0].tolist()
+    if b"".join(vocabulary.get(one, b"") for one in ids) != SAMPLE.encode():  # not a vocabulary of bytes
+        return tokenizer.decode
+
+    @functools.cache
+    def piece(token: int) -> bytes:
+        raw = vocabulary.get(token, b"")
+        special = not tokenizer.decode([token]) and "\ufffd" not in raw.decode("utf-8", "replace")
+        return b"" if special else raw
+
+    return lambda ids: b"".join(map(piece, ids)).decode("utf-8", "replace")
 
 
 def _config(ask: Ask, most: int) -> genai.GenerationConfig:

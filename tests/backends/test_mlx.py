@@ -1,0 +1,116 @@
+"""MLX behind its own server, for real: on Linux on the CPU, in float32."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from bridged_suite import FRANCE, JAPAN, SCHEMA, BridgedEngine, connect, form
+
+from labkit import catalog
+from labkit.backends import mlx
+from labkit.backends.loopback import get
+from labkit.backends.settings import Settings
+from labkit.errors import OfflineError, Refused, UnsupportedParameter
+
+STORY = [{"role": "user", "content": "Write a very long story."}]
+
+
+class TestMlx(BridgedEngine):
+    """The suite of the bridged engines, though MLX brings a server of its own. It knows no schema."""
+
+    name = "mlx"
+
+    def test_a_schema_holds(self, engine):
+        with pytest.raises(UnsupportedParameter, match="would ignore response_format"):
+            engine.chat(FRANCE, response_format=form(SCHEMA))
+
+    @pytest.mark.skip(reason="MLX's server reads no schema")
+    def test_a_schema_that_is_none_harms_nobody_else(self):
+        pass
+
+    @pytest.mark.skip(reason="MLX's server reads no schema")
+    def test_several_schemas_at_once(self):
+        pass
+
+    def test_capabilities(self, engine, tmp_path, monkeypatch):
+        monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+        probed = replace(engine, on_close=None)
+        found = probed.capabilities
+        works = {"streaming", "stream_usage", "stop", "max_completion_tokens", "seed", "top_k", "min_p", "logit_bias"}
+        assert {name for name in found.results if found[name]} == works | {"logprobs"}, found.table()
+        with pytest.raises(UnsupportedParameter):
+            probed.chat("hello", n=2)
+
+    def test_the_window_is_shared_by_prompt_and_answer(self, require):
+        with connect(self.name, require, context=64) as small:  # a prompt of a thousand tokens takes a minute here
+            reply = small.chat("Write a very long story.", max_tokens=500)
+            free = small.client().chat.completions.create(model=small.model, messages=STORY, temperature=0)
+        assert reply.prompt_tokens + reply.completion_tokens == 64 == free.usage.total_tokens
+        assert (reply.finish_reason, free.choices[0].finish_reason) == ("length", "length")
+
+    # -- the door before it ---------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/v1/models/other", "/"])
+    def test_nothing_is_told_without_the_key(self, engine, path):
+        address = engine.base_url.removesuffix("/v1")
+        assert get(address, path)[0] == get(address, path, "wrong")[0] == 401
+        assert json.loads(get(address, "/health")[1]) == {"status": "ok"}
+
+    def test_it_lists_its_one_model_by_its_name(self, engine):
+        (card,) = engine.client().models.list().data
+        assert (card.id, card.meta["n_ctx"]) == ("smollm2-135m", 1024)
+        assert engine.chat(JAPAN, max_tokens=1).raw.model == "smollm2-135m"
+
+    @pytest.mark.parametrize("name", ["adapters", "draft_model"])
+    def test_a_caller_cannot_have_other_files_loaded(self, engine, name, tmp_path):
+        with pytest.raises(Refused, match=f"{name}: not for callers"):
+            engine.chat("hello", extra_body={name: str(tmp_path)})
+
+    def test_a_picture_is_not_fetched(self, engine):
+        picture = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/x.png"}}
+        with pytest.raises(Refused, match="text only"):
+            engine.chat([{"role": "user", "content": [picture]}])
+
+    def test_parts_of_text_are_one_text(self, engine):
+        parts = [{"type": "text", "text": "What is the capital "}, {"type": "text", "text": "of France?"}]
+        assert engine.chat([{"role": "user", "content": parts}]).text == engine.chat(FRANCE).text
+
+    @pytest.mark.parametrize("messages", [[{"role": "user", "content": {"a": 1}}], ["hello"], {"role": "user"}])
+    def test_messages_that_are_none(self, engine, messages):
+        with pytest.raises(Refused):
+            engine.chat(messages if isinstance(messages, list) else [messages])
+        assert engine.chat(FRANCE).finish_reason == "stop"
+
+
+def test_without_a_compiler_its_kernels_are_the_ready_made_ones(monkeypatch):
+    monkeypatch.setattr(mlx.sys, "platform", "linux")
+    monkeypatch.setattr(mlx.shutil, "which", lambda name: None)
+    assert mlx._environment(1)["MLX_DISABLE_COMPILE"] == "1"
+    monkeypatch.setattr(mlx.shutil, "which", lambda name: "/usr/bin/" + name)
+    assert "MLX_DISABLE_COMPILE" not in mlx._environment(1)
+    assert mlx._environment(3)["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_model_of_a_hub_is_taken_from_its_cache_and_nowhere_else(require, tmp_path, monkeypatch):
+    here = mlx.available()
+    require("mlx", here, here.fix)
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(OfflineError, match="not on this disk") as caught:
+        mlx.start(catalog.model("qwen2.5-0.5b"), Settings())
+    name = catalog.model("qwen2.5-0.5b").source("mlx").id
+    assert caught.value.fix == f"hf download {name}"
+    repository = tmp_path / f"models--{name.replace('/', '--')}"
+    for folder, text in (("refs/main", "abc"), ("snapshots/abc/config.json", "{}")):
+        (repository / folder).parent.mkdir(parents=True, exist_ok=True)
+        (repository / folder).write_text(text)
+    assert mlx._weights(catalog.model("qwen2.5-0.5b")) == repository / "snapshots" / "abc"
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("win32", "AMD64")])
+def test_where_there_is_no_build(monkeypatch, system, machine):
+    monkeypatch.setattr(mlx.sys, "platform", system)
+    monkeypatch.setattr(mlx.platform, "machine", lambda: machine)
+    found = mlx.available()
+    assert not found and "Apple silicon" in found.why and found.fix.startswith("labkit doctor")
