@@ -4,7 +4,8 @@
     rungs[0].size_bytes, rungs[0].score["kl"]
 
 Every rung is written, read back, served and scored, one after the other, and its file goes away again unless `keep` says
-where to. Progress counts steps: give it `progress_bar(unit="step")`. The reference is the first rung: by default F16, with which KL divergence of F16 is 0.
+where to. Progress counts steps: give it `progress_bar(unit="step")`. The reference is the first rung: by default F16, with
+which KL divergence of F16 is 0.
 """
 
 from __future__ import annotations
