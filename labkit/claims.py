@@ -7,7 +7,7 @@
 
 The claims stand in data/claims.toml. Measurements are kept in `claims.json` in labkit's folder: the latest of each claim, with
 unit, error, n, machine, engine, model and date. A claim holds here when its range, widened by its tolerance, meets the
-measurement with its error.
+measurement with its error; the verdict says so where it takes the error to meet.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from labkit.paths import data_dir
 
 __all__ = ["Claim", "Measurement", "Result", "claim", "claims", "forget", "measured", "results"]
 
-HOLDS, FAILS = "holds here", "doesn't hold here"
+HOLDS, FAILS, NEAR = "holds here", "doesn't hold here", "holds here within its error"
 UNTESTABLE, OPEN = "not testable here", "not measured yet"
 
 
@@ -102,12 +102,14 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """One of "holds here", "doesn't hold here", "not testable here", "not measured yet"."""
+        """One of HOLDS, NEAR (the value itself is outside, its error bar reaches in), FAILS, UNTESTABLE, OPEN."""
         if self.claim.untestable:
             return UNTESTABLE
         if self.measurement is None:
             return OPEN
-        return HOLDS if self.claim.meets(self.measurement.value, self.measurement.error) else FAILS
+        if self.claim.meets(self.measurement.value):
+            return HOLDS
+        return NEAR if self.claim.meets(self.measurement.value, self.measurement.error) else FAILS
 
     def __str__(self) -> str:
         here = self.measurement.figure if self.measurement else "–"
