@@ -11,6 +11,7 @@ window, or is refused. What remains is theirs: sampling, batching, the prompt ca
 import hmac
 import json
 import os
+import select
 import socket
 import sys
 import threading
@@ -175,12 +176,23 @@ class _Handler(theirs.APIHandler):
             self.max_tokens = min(self.max_tokens, self.desk.room(request, self.body))
         except _Refusal as refusal:
             return self._refuse(refusal)
-        self.requested_model = DEFAULT
+        self.requested_model, self.response_generator = DEFAULT, SimpleNamespace(generate=self._generate)
         with self.desk.counted():
             super().handle_completion(request, stop_words)
 
     def generate_response(self, *arguments, **more):
         return {**super().generate_response(*arguments, **more), "model": self.desk.alias}
+
+    def _generate(self, *arguments, **more):
+        """Generate until the caller leaves: they notice that only when they write to him, which is late for a whole answer."""
+        context, pieces = self.desk.generator.generate(*arguments, **more)
+        return context, self._while_heard(pieces)
+
+    def _while_heard(self, pieces):
+        for piece in pieces:
+            if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
+                raise ConnectionAbortedError
+            yield piece
 
     def log_message(self, *arguments):
         """Say nothing: a line a request would push out of the log what matters."""

@@ -1,6 +1,7 @@
 """MLX behind its own server, for real: on Linux on the CPU, in float32."""
 
 import json
+import threading
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from labkit import catalog
 from labkit.backends import mlx
 from labkit.backends.loopback import get
 from labkit.backends.settings import Settings
-from labkit.errors import OfflineError, Refused, UnsupportedParameter
+from labkit.errors import EngineTimeout, OfflineError, Refused, UnsupportedParameter
 
 STORY = [{"role": "user", "content": "Write a very long story."}]
 
@@ -47,6 +48,19 @@ class TestMlx(BridgedEngine):
             free = small.client().chat.completions.create(model=small.model, messages=STORY, temperature=0)
         assert reply.prompt_tokens + reply.completion_tokens == 64 == free.usage.total_tokens
         assert (reply.finish_reason, free.choices[0].finish_reason) == ("length", "length")
+
+    def test_a_caller_who_leaves_a_whole_answer_frees_the_engine_too(self, engine):
+        with pytest.raises(EngineTimeout):
+            replace(engine, timeout=3, on_close=None).chat("Write a very long story.", max_tokens=900)
+        pause = threading.Event()
+        for _ in range(200):
+            if (
+                "labkit:requests_processing 0"
+                in get(engine.base_url.removesuffix("/v1"), "/metrics", engine.api_key)[1]
+            ):
+                return
+            pause.wait(0.05)
+        pytest.fail("the engine still works on the answer that nobody waits for")
 
     # -- the door before it ---------------------------------------------------------------------------------------------
 

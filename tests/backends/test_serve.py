@@ -16,7 +16,7 @@ import openai
 import psutil
 import pytest
 
-from labkit.backends import Endpoint
+from labkit.backends import BACKENDS, Endpoint, available
 from labkit.backends import serve as serving
 from labkit.backends.loopback import get
 from labkit.errors import ConfigError, EngineStartError
@@ -231,6 +231,34 @@ def test_when_the_engine_dies_it_says_so_and_ends(endpoint):
     said = one.process.communicate(timeout=30)[1]
     assert one.process.returncode == 2 and "EngineDied: llamacpp has ended" in said and "signal 9" in said
     assert not psutil.wait_procs(one.family, 10)[1]
+
+
+# -- every other engine ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", sorted(set(BACKENDS) - {"llamacpp"}))
+def test_the_stock_clients_work_on_every_engine(backend, require):
+    here = available()[backend]
+    require(backend, here, here.fix)
+    one = Served("--backend", backend, "--context", "512", "--parallel", "2")
+    try:
+        for name, line in one.told["lines"].items():
+            start = ["bash", "-c", line] if name == "curl" else [sys.executable, "-c", line]
+            done = subprocess.run(start, capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0 and "Paris" in done.stdout, (name, done.stdout, done.stderr)
+        few = {"temperature": 0, "num_predict": 20}
+        pieces = list(one.ollama.chat(one.told["model"], FRANCE, options=few, stream=True))
+        assert (
+            len(pieces) > 4 and "Paris" in "".join(piece.message.content for piece in pieces) and pieces[-1].eval_count
+        )
+        try:  # obeyed, or refused by name
+            found = one.ollama.generate(one.told["model"], "Name a colour.", format=SCHEMA, options={"num_predict": 60})
+            assert json.loads(found.response)["colour"] in ("zinnober", "aureolin")
+        except ollama.ResponseError as refusal:
+            assert refusal.status_code == 400 and "would ignore response_format" in refusal.error
+        assert get(one.address, "/api/tags")[0] == get(one.address, "/v1/models", "wrong")[0] == 401
+    finally:
+        one.end(signal.SIGTERM)
 
 
 # -- without an engine ----------------------------------------------------------------------------------------------------
