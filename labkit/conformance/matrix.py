@@ -81,7 +81,9 @@ class Matrix:
             for check in CHECKS if result else ():
                 seen = result.checks[check.name]
                 if not seen.ok:
-                    found.append((name, check.title, " ".join([f"{seen.note}.", why.get(check.name, "")]).strip()))
+                    found.append(
+                        (name, check.title, " ".join([f"{seen.note.rstrip('.')}.", why.get(check.name, "")]).strip())
+                    )
         return found
 
 

@@ -100,7 +100,6 @@ FAULTS = {
     "no chances": (forget("logprobs", "top_logprobs"), ["logprobs"]),
     "one answer": (forget("n"), ["n"]),
     "its own limit": (change(max_tokens=12), ["max_tokens"]),
-    "one model for all names": (change(model="smollm2-135m"), ["unknown_model"]),
     "another system prompt": (Fault(ask=own_system_prompt), ["same_prompts"]),
     "another question": (Fault(ask=shout), ["same_prompts", "same_answers"]),
     "cut prompts": (Fault(ask=cut_prompt), ["long_prompt", "too_long", "too_long_plain"]),
@@ -165,6 +164,16 @@ def test_a_parameter_that_slips_through_is_found_out(real, known, monkeypatch):
     monkeypatch.setattr("labkit.backends.base.refuse_ignored_parameters", lambda *anything: None)
     seen = CHECK["ignored_raises"].run(real, known)
     assert not seen.ok and "tool_choice" in seen.note
+
+
+def test_an_unknown_model_that_is_refused_is_noticed(real, known):
+    def refuse(body):
+        if body["model"] != real.model:
+            body["messages"] = []
+
+    with spoiled(real, Fault(ask=refuse)) as endpoint:
+        assert CHECK["unknown_model"].run(endpoint, known).ok
+    assert not CHECK["unknown_model"].run(real, known).ok, "llama.cpp's server answers under any name"
 
 
 def test_tools_that_reach_the_model_are_noticed(real, known):
