@@ -21,7 +21,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-__all__ = ["Answer", "Target", "run"]
+__all__ = ["Answer", "Failed", "Target", "Transcript", "run"]
 
 Progress = Callable[[int, int], None]
 
@@ -84,8 +84,8 @@ class Answer:
         return self.ended - self.sent
 
 
-class _Bad(Exception):
-    """This request failed, and why."""
+class Failed(Exception):
+    """This request failed; the text says why."""
 
 
 def run(
@@ -136,12 +136,12 @@ class _Callers:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.target.api_key}"}
         # A connection of its own for each request: llama.cpp's server closes it after a stream, and all should be alike.
         connection = http.client.HTTPConnection(self.target.host, self.target.port, timeout=self.target.stall)
-        reading = _Reading(time.perf_counter())
+        reading = Transcript(time.perf_counter())
         try:
             connection.connect()
             self.open[connection] = connection.sock  # http.client forgets it once the answer has begun
             if self.stopped.is_set():
-                raise _Bad("stopped")
+                raise Failed("stopped")
             reading.sent = time.perf_counter()
             connection.request("POST", self.target.path, body, headers)
             reading.read(connection.getresponse())
@@ -149,7 +149,7 @@ class _Callers:
             reading.error = f"stalled: nothing came for {self.target.stall:g} s"
         except (OSError, http.client.HTTPException) as error:
             reading.error = f"connection lost: {type(error).__name__}"
-        except _Bad as error:
+        except Failed as error:
             reading.error = str(error)
         finally:
             self.open.pop(connection, None)
@@ -163,8 +163,11 @@ class _Callers:
                 one.shutdown(socket.SHUT_RDWR)  # unlike close(), this wakes the thread that reads from it
 
 
-class _Reading:
-    """One answer while it comes."""
+class Transcript:
+    """One answer while it comes: give it every line of the stream with its time, and `close()` it at the end.
+
+    Raises Failed for a line that says that the request failed, and at the end of an answer that is not whole.
+    """
 
     def __init__(self, sent: float):
         self.sent, self.ended, self.finish, self.error = sent, 0.0, "", ""
@@ -174,30 +177,33 @@ class _Reading:
 
     def read(self, response: http.client.HTTPResponse) -> None:
         if response.status != 200:
-            raise _Bad(f"HTTP {response.status}: {response.read(300).decode('utf-8', 'replace')}")
+            raise Failed(f"HTTP {response.status}: {response.read(300).decode('utf-8', 'replace')}")
         for line in response:
-            now = time.perf_counter()  # before the text is parsed: parsing is our time, not the engine's
-            if line.startswith(b"data: {"):
-                self.take(now, line[6:])
-        if not self.finish:
-            raise _Bad("broken off: the stream ended before the answer did")
-        if not self.arrivals:
-            raise _Bad("empty: the answer has no text")
-        if not self.usage:
-            raise _Bad("uncounted: the engine sent no token counts")
+            self.take(time.perf_counter(), line)  # before the text is parsed: parsing is our time, not the engine's
+        self.close()
 
-    def take(self, now: float, data: bytes) -> None:
+    def close(self) -> None:
+        if not self.finish:
+            raise Failed("broken off: the stream ended before the answer did")
+        if not self.arrivals:
+            raise Failed("empty: the answer has no text")
+        if not self.usage:
+            raise Failed("uncounted: the engine sent no token counts")
+
+    def take(self, now: float, line: bytes) -> None:
+        if not line.startswith(b"data: {"):
+            return
         try:
-            event = json.loads(data)
+            event = json.loads(line[6:])
             if event.get("error"):
-                raise _Bad(f"error in the stream: {event['error']}")
+                raise Failed(f"error in the stream: {event['error']}")
             self.usage, self.timings = event.get("usage") or self.usage, event.get("timings") or self.timings
             for choice in event.get("choices", ())[:1]:
                 self.ended, self.finish = now, choice.get("finish_reason") or self.finish
                 if choice["delta"].get("content"):
                     self.arrivals.append(now)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _Bad(f"not a chat chunk: {data[:80]!r}") from error
+            raise Failed(f"not a chat chunk: {line[6:80]!r}") from error
 
     def answer(self) -> Answer:
         return Answer(

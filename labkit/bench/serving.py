@@ -32,7 +32,7 @@ from labkit.bench.load import Target, run
 from labkit.bench.prompts import prompts
 from labkit.bench.results import Engine, Round, summary
 
-__all__ = ["Plan", "ignore_eos", "measure", "one_round"]
+__all__ = ["Plan", "ignore_eos", "measure", "one_round", "warm_up"]
 
 Progress = Callable[[str, int, int], None]
 WARM_UP, WARM_UP_TOKENS = 8, 4  # requests at most, and tokens of each
@@ -78,13 +78,17 @@ def measure(endpoint, plan: Plan | None = None, progress: Progress | None = None
 
 def one_round(endpoint, plan: Plan, level: int, number: int, eos: str, tell: Progress) -> Round:
     """Run warm-up and round `number` of `level` on `endpoint`; `eos` is what `ignore_eos` found."""
-    target, extra = Target.of(endpoint), {"ignore_eos": True} if eos == "honoured" else {}
-    warm = prompts(min(level, WARM_UP), plan.words, f"warm-up {number} {level}")
-    run(target, warm, len(warm), WARM_UP_TOKENS, extra)
+    warm_up(endpoint, plan, level, number)
     label = f"{endpoint.backend}, {level} at once, round {number + 1} of {plan.rounds}"
-    texts = prompts(plan.count(level), plan.words, f"round {number} {level}")
-    answers = run(target, texts, level, plan.output_tokens, extra, lambda done, total: tell(label, done, total))
-    return Round(level, tuple(answers))
+    texts, extra = prompts(plan.count(level), plan.words, f"round {number} {level}"), {"ignore_eos": True}
+    told = {"progress": lambda done, total: tell(label, done, total), "extra": extra if eos == "honoured" else None}
+    return Round(level, tuple(run(Target.of(endpoint), texts, level, plan.output_tokens, **told)))
+
+
+def warm_up(endpoint, plan: Plan, level: int, number: int) -> None:
+    """Ask a few short answers, that nobody counts, before round `number` of `level`."""
+    texts = prompts(min(level, WARM_UP), plan.words, f"warm-up {number} {level}")
+    run(Target.of(endpoint), texts, len(texts), WARM_UP_TOKENS)
 
 
 def ignore_eos(endpoint, most: int = 48) -> str:

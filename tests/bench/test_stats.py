@@ -4,7 +4,7 @@ import math
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.bench import stats
@@ -13,11 +13,13 @@ from labkit.bench.prompts import TASK, WORDS, prompts
 numbers = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(numbers, st.floats(0, 100))
 def test_percentiles_are_numpys(values, percent):
     assert stats.percentile(values, percent) == pytest.approx(numpy.percentile(values, percent), abs=1e-6)
 
 
+@settings(deadline=None)
 @given(numbers)
 def test_a_spread_is_in_order(values):
     found = stats.spread(values)
