@@ -59,7 +59,7 @@ def instead(engine: str, model: str, here: Availability) -> Endpoint | None:
     from labkit.backends import replay_label, replay_server
     from labkit.backends.asgi import Locked, LoopbackServer
 
-    replay = _replay(tuple(files))
+    replay = _replay(tuple((file, file.stat().st_mtime_ns) for file in files))
     own_key, traffic = secrets.token_urlsafe(24), replay_server.Player(replay, model, here)
     server = LoopbackServer(Locked(traffic.app, own_key))
     endpoint = Endpoint(
@@ -113,6 +113,6 @@ def _files(engine: str) -> list[Path]:
     return [own] if own.is_file() else sorted((folder() / engine).glob("*.jsonl"))
 
 
-@cache  # one a process: what was given is not given again by the next endpoint
-def _replay(files: tuple[Path, ...]) -> Replay:
-    return Replay(files)
+@cache  # one a process: what was given is not given again by the next endpoint. A file that was renewed is another.
+def _replay(files: tuple[tuple[Path, int], ...]) -> Replay:
+    return Replay(tuple(path for path, _ in files))
