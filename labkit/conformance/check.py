@@ -23,12 +23,14 @@ class Check:
     """One row of the matrix. name: its key; title: for people; proves: what "yes" means, in a sentence.
 
     run(endpoint, reference) asks the engine and returns the Capability; reference holds llama.cpp's answers on the same weights.
+    telling: what was seen is worth reading even where the answer is "yes".
     """
 
     name: str
     title: str
     proves: str
     run: Callable[[Endpoint, Reference], Capability]
+    telling: bool = False
 
 
 def raised(endpoint: Endpoint, prompt: Messages, **parameters) -> LabkitError | None:

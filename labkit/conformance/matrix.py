@@ -74,13 +74,13 @@ class Matrix:
         return lines
 
     def _noes(self) -> list[tuple[str, str, str]]:
-        """Return (engine, check's title, what was seen and why) for each cell that is not a plain yes."""
+        """Return (engine, check's title, what was seen and why) for each cell that is more than a plain yes."""
         found = []
         for name, result in self.results.items():
             why = expected(name)
             for check in CHECKS if result else ():
                 seen = result.checks[check.name]
-                if not seen.ok:
+                if check.telling or not seen.ok:
                     found.append(
                         (name, check.title, " ".join([f"{seen.note.rstrip('.')}.", why.get(check.name, "")]).strip())
                     )

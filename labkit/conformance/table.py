@@ -43,6 +43,7 @@ CHECKS = (
         "same answers",
         "greedy answers part from llama.cpp's only at a near tie of its own",
         parity.same_answers,
+        telling=True,
     ),
     Check(
         "clean_stream",
