@@ -84,6 +84,26 @@ class _Refusal(Exception):
         self.status, self.message, self.code = status, message, code
 
 
+class _Complaint:
+    """Stands in for the wire while they write an error, a bare text: it goes out in OpenAI's shape, or clients lose it."""
+
+    def __init__(self, handler, status):
+        self.handler, self.status, self.wire = handler, status, handler.wfile
+
+    def write(self, body):
+        self.handler.wfile = self.wire
+        try:
+            text = str(json.loads(body)["error"])
+        except (ValueError, TypeError, KeyError):
+            text = body.decode()
+        # They say 404 of whatever goes wrong while an answer is made; there is no such route is their other 404.
+        failed = self.status == 404 and self.handler.path.endswith("/completions")
+        self.handler._refuse(_Refusal(500 if failed else self.status, text, "mlx_lm"))
+
+    def flush(self):
+        self.wire.flush()
+
+
 class _Desk:
     """What all requests share: the rules that they are held to, and how many are under way."""
 
@@ -176,7 +196,8 @@ class _Handler(theirs.APIHandler):
             self.max_tokens = min(self.max_tokens, self.desk.room(request, self.body))
         except _Refusal as refusal:
             return self._refuse(refusal)
-        self.requested_model, self.response_generator = DEFAULT, SimpleNamespace(generate=self._generate)
+        watched = SimpleNamespace(generate=self._generate, cli_args=self.response_generator.cli_args)
+        self.requested_model, self.response_generator = DEFAULT, watched
         with self.desk.counted():
             super().handle_completion(request, stop_words)
 
@@ -193,6 +214,15 @@ class _Handler(theirs.APIHandler):
             if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
                 raise ConnectionAbortedError
             yield piece
+
+    def _set_completion_headers(self, status_code=200):
+        if status_code < 400:
+            return super()._set_completion_headers(status_code)
+        self.wfile = _Complaint(self, status_code)
+
+    def end_headers(self):
+        if not isinstance(self.wfile, _Complaint):
+            super().end_headers()
 
     def log_message(self, *arguments):
         """Say nothing: a line a request would push out of the log what matters."""

@@ -1,13 +1,19 @@
 """MLX behind its own server, for real: on Linux on the CPU, in float32."""
 
 import json
+import socket
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import openai
 import pytest
-from bridged_suite import FRANCE, JAPAN, SCHEMA, BridgedEngine, connect, form
+import tiny_llama as tiny
+from bridged_suite import FRANCE, SCHEMA, BridgedEngine, connect, form
+from test_convert import TABLE
 
-from labkit import catalog
+import labkit
+from labkit import catalog, weights
 from labkit.backends import mlx
 from labkit.backends.loopback import get
 from labkit.backends.settings import Settings
@@ -62,38 +68,98 @@ class TestMlx(BridgedEngine):
             pause.wait(0.05)
         pytest.fail("the engine still works on the answer that nobody waits for")
 
-    # -- the door before it ---------------------------------------------------------------------------------------------
 
-    @pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/v1/models/other", "/"])
-    def test_nothing_is_told_without_the_key(self, engine, path):
-        address = engine.base_url.removesuffix("/v1")
-        assert get(address, path)[0] == get(address, path, "wrong")[0] == 401
-        assert json.loads(get(address, "/health")[1]) == {"status": "ok"}
+# -- the door before it, with a model of a few kilobytes ------------------------------------------------------------------
 
-    def test_it_lists_its_one_model_by_its_name(self, engine):
-        (card,) = engine.client().models.list().data
-        assert (card.id, card.meta["n_ctx"]) == ("smollm2-135m", 1024)
-        assert engine.chat(JAPAN, max_tokens=1).raw.model == "smollm2-135m"
 
-    @pytest.mark.parametrize("name", ["adapters", "draft_model"])
-    def test_a_caller_cannot_have_other_files_loaded(self, engine, name, tmp_path):
-        with pytest.raises(Refused, match=f"{name}: not for callers"):
-            engine.chat("hello", extra_body={name: str(tmp_path)})
+@pytest.fixture(scope="module")
+def tiny_engine(tmp_path_factory, require):
+    here = mlx.available()
+    require("mlx", here, here.fix)
+    home = tmp_path_factory.mktemp("home")
+    (home / "models.toml").write_text(TABLE.replace('engines = ["vllm"]', 'engines = ["vllm", "mlx"]'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABKIT_HOME", str(home))
+        catalog._load.cache_clear()
+        weights.import_file("tiny", tiny.write_gguf(home / "given.gguf"))
+        with labkit.connect("mlx", model="tiny", context=128, parallel=2, threads=1) as engine:
+            yield engine
+    catalog._load.cache_clear()
 
-    def test_a_picture_is_not_fetched(self, engine):
-        picture = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/x.png"}}
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/v1/models/other", "/"])
+def test_nothing_is_told_without_the_key(tiny_engine, path):
+    address = tiny_engine.base_url.removesuffix("/v1")
+    assert get(address, path)[0] == get(address, path, "wrong")[0] == 401
+    assert json.loads(get(address, "/health")[1]) == {"status": "ok"}
+
+
+def test_it_lists_its_one_model_by_its_name(tiny_engine):
+    (card,) = tiny_engine.client().models.list().data
+    assert (card.id, card.meta["n_ctx"]) == ("tiny", 128)
+    assert tiny_engine.chat("hi", max_tokens=1).raw.model == "tiny"
+
+
+@pytest.mark.parametrize("name", ["/etc", "default_model", "HuggingFaceTB/SmolLM2-135M-Instruct"])
+def test_no_other_model_is_loaded(tiny_engine, name):
+    with pytest.raises(Refused, match="does not exist here; this server has 'tiny'"):
+        replace(tiny_engine, model=name, on_close=None).chat("hi")
+
+
+@pytest.mark.parametrize("name", ["adapters", "draft_model"])
+def test_a_caller_cannot_have_other_files_loaded(tiny_engine, name, tmp_path):
+    with pytest.raises(Refused, match=f"{name}: not for callers"):
+        tiny_engine.chat("hello", extra_body={name: str(tmp_path)})
+
+
+def test_a_picture_is_not_fetched(tiny_engine):
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        somebody.settimeout(0.2)
+        picture = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{somebody.getsockname()[1]}/x.png"}}
         with pytest.raises(Refused, match="text only"):
-            engine.chat([{"role": "user", "content": [picture]}])
+            tiny_engine.chat([{"role": "user", "content": [picture]}])
+        with pytest.raises(TimeoutError):
+            somebody.accept()
 
-    def test_parts_of_text_are_one_text(self, engine):
-        parts = [{"type": "text", "text": "What is the capital "}, {"type": "text", "text": "of France?"}]
-        assert engine.chat([{"role": "user", "content": parts}]).text == engine.chat(FRANCE).text
 
-    @pytest.mark.parametrize("messages", [[{"role": "user", "content": {"a": 1}}], ["hello"], {"role": "user"}])
-    def test_messages_that_are_none(self, engine, messages):
-        with pytest.raises(Refused):
-            engine.chat(messages if isinstance(messages, list) else [messages])
-        assert engine.chat(FRANCE).finish_reason == "stop"
+def test_parts_of_text_are_one_text(tiny_engine):
+    parts = [{"type": "text", "text": "the "}, {"type": "text", "text": "heath"}]
+    found, whole = (tiny_engine.chat([{"role": "user", "content": one}], max_tokens=5) for one in (parts, "the heath"))
+    assert (found.text, found.prompt_tokens) == (whole.text, whole.prompt_tokens)
+
+
+@pytest.mark.parametrize(
+    "message", ["hello", 7, {}, {"role": "user", "content": {"a": 1}}, {"role": "user", "content": 7}]
+)
+def test_messages_that_are_none(tiny_engine, message):
+    with pytest.raises(Refused, match=r"\(400\): (?!Error code)"):  # in words
+        tiny_engine.chat([message])
+    assert tiny_engine.chat("hi", max_tokens=2).completion_tokens == 2
+
+
+def test_what_they_refuse_comes_in_openais_shape(tiny_engine):
+    for parameters, words in (
+        ({"temperature": -1}, "temperature must be at least 0"),
+        ({"top_p": "x"}, "top_p must be"),
+    ):
+        with pytest.raises(openai.BadRequestError, match=words) as caught:
+            tiny_engine.client().chat.completions.create(model="tiny", messages=STORY, extra_body=parameters)
+        assert caught.value.body.keys() >= {"message", "type", "code"}
+    with pytest.raises(openai.NotFoundError, match="Not Found"):
+        tiny_engine.client().embeddings.create(model="tiny", input="x")
+
+
+def test_many_at_once_on_a_tiny_model(tiny_engine):
+    with ThreadPoolExecutor(16) as pool:
+        found = set(pool.map(lambda _: tiny_engine.chat("hi", max_tokens=9).completion_tokens, range(32)))
+    assert found == {9}
+    assert (
+        "labkit:requests_processing 0"
+        in get(tiny_engine.base_url.removesuffix("/v1"), "/metrics", tiny_engine.api_key)[1]
+    )
+
+
+# -- where it runs --------------------------------------------------------------------------------------------------------
 
 
 def test_without_a_compiler_its_kernels_are_the_ready_made_ones(monkeypatch):
