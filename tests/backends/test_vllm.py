@@ -309,7 +309,8 @@ def test_the_same_prompt_tokens_as_llamacpp(engine, by_llamacpp, name):
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_the_same_weights_give_the_same_answer_as_llamacpp(engine, by_llamacpp, name):
-    assert engine.chat(CONVERSATIONS[name], max_tokens=20).text == by_llamacpp[name].text
+    # Where the 20 tokens end in half a character, llama.cpp shows the blank before it, and vLLM waits.
+    assert engine.chat(CONVERSATIONS[name], max_tokens=20).text.rstrip() == by_llamacpp[name].text.rstrip()
 
 
 def test_paris(engine):
@@ -430,18 +431,8 @@ def test_capabilities(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
     probed = replace(engine, on_close=None)
     found = probed.capabilities
-    everywhere = {
-        "streaming",
-        "stream_usage",
-        "json_schema",
-        "json_object",
-        "stop",
-        "max_completion_tokens",
-        "seed",
-        "n",
-    }
-    assert everywhere <= {name for name in found.results if found[name]}, found.table()
-    assert not found["tools"], found.table()
+    assert {name for name in found.results if not found[name]} == {"n", "tools", "tool_choice"}, found.table()
+    assert "greedy" in found.results["n"].note and "--tool-call-parser" in found.results["tools"].note
     with pytest.raises(UnsupportedParameter):
         probed.chat("hello", tools=[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])
 
