@@ -14,7 +14,7 @@ import threading
 
 from labkit.errors import EngineStartError
 
-__all__ = ["Locked", "LoopbackServer", "send_error"]
+__all__ = ["Locked", "LoopbackServer", "listen", "send_error"]
 
 GOODBYE_S = 1  # how long answers that are being written may go on once the server is told to stop
 
@@ -53,7 +53,7 @@ class LoopbackServer:
     def __init__(self, app, port: int = 0):
         import uvicorn
 
-        self._socket = _listen(port)
+        self._socket = listen(port)
         self.port = self._socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         quiet = {"log_level": "critical", "access_log": False, "server_header": False, "date_header": False}
@@ -87,7 +87,8 @@ class LoopbackServer:
         self.close()
 
 
-def _listen(port: int) -> socket.socket:
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1 for uvicorn; port 0 takes a free one. Raises EngineStartError if it is taken."""
     # IPPROTO_TCP by name: only then does asyncio set TCP_NODELAY, without which every answer waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":  # elsewhere this flag would let two programs share the port

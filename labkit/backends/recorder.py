@@ -9,12 +9,15 @@ over, so a process that is killed has recorded what came before.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+import math
 import secrets
 import threading
+import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -40,7 +43,8 @@ def record(endpoint: Endpoint, model: str, folder: str | Path, **settings: int) 
     traffic.add({"endpoint": True}, {"value": about})
     own_key = secrets.token_urlsafe(24)
     server = LoopbackServer(relay_app(endpoint, key=own_key, tap=traffic.tap))
-    endpoint.base_url, endpoint.api_key, endpoint.traffic = f"{server.address}/v1", own_key, traffic
+    traffic.relay = {"base_url": f"{server.address}/v1", "api_key": own_key}
+    endpoint.base_url, endpoint.api_key, endpoint.traffic = *traffic.relay.values(), traffic
     endpoint.before = traffic.before
     # Run at exit too: the last exchange is written once its caller has the answer, and the process may end right then.
     close_relay, let_go = weakref.finalize(endpoint, server.close), endpoint.on_close
@@ -67,13 +71,19 @@ class _Recorder:
 
     def __init__(self, file: _File, model: str, endpoint: Endpoint):
         self.file, self.model, self.name = file, model, endpoint.model
-        self.own_check = endpoint.before
+        self.own_check, self.endpoint = endpoint.before, weakref.ref(endpoint)
+        self.engine = {"base_url": endpoint.base_url, "api_key": endpoint.api_key}
+        self.relay: dict[str, str] = {}
+        self.observing: list[list[float]] = []  # from when to when
 
     def add(self, ask: dict, answer: dict) -> None:
         self.file.append(line({"model": self.model, "ask": ask, "answer": answer}))
 
     def tap(self, exchange: Exchange) -> None:
-        """Keep one exchange that went through the relay."""
+        """Keep one exchange that went through the relay, but for those of an observation: in a replay nobody asks them."""
+        began = time.perf_counter() - exchange.seconds
+        if any(start <= began <= end for start, end in self.observing):
+            return
         ask = canonical_request(exchange.method, exchange.path, exchange.body, self.name)
         answer = {
             "status": exchange.status,
@@ -86,7 +96,8 @@ class _Recorder:
 
     def observe(self, name: str, function: Callable[[], object]) -> object:
         """Call `function`, keep its value (or its LabkitError) under `name`, and return it."""
-        return self._kept({"observe": name}, lambda: json.loads(json.dumps(function())))
+        with self._directly():
+            return self._kept({"observe": name}, lambda: json.loads(json.dumps(function())))
 
     def before(self, request: dict) -> dict:
         """Let the endpoint's own check change or refuse a request, and keep what it did: nobody checks in a replay."""
@@ -95,6 +106,17 @@ class _Recorder:
         said = json.dumps({**request, "model": self.name}, default=str).encode()
         ask = {"before": canonical_request("", "", said, self.name)["body"]}
         return request | self._kept(ask, lambda: _changes(request, self.own_check(request)))
+
+    @contextlib.contextmanager
+    def _directly(self) -> Iterator[None]:
+        """Let the endpoint name the engine's own address for a while: what is measured there is not to hold the relay's time."""
+        self.observing.append(span := [time.perf_counter(), math.inf])
+        vars(self.endpoint()).update(self.engine)
+        try:
+            yield
+        finally:
+            vars(self.endpoint()).update(self.relay)
+            span[1] = time.perf_counter()
 
     def _kept(self, ask: dict, function: Callable[[], object]) -> object:
         try:

@@ -140,6 +140,23 @@ def test_an_observation_that_json_cannot_hold_is_refused_live_too(tmp_path, prob
             endpoint.observe("process", lambda: object())
 
 
+def test_what_an_observation_asks_goes_past_the_recorder(tmp_path, probed):
+    with bridged(Scripted()) as endpoint:
+        own = endpoint.base_url, endpoint.api_key
+        record(endpoint, "tiny", tmp_path)
+        relay = endpoint.base_url, endpoint.api_key
+        endpoint.chat("Where?")  # the endpoint's client talks to the relay from now on
+        seen = endpoint.observe("seen", lambda: [endpoint.base_url, endpoint.api_key, endpoint.chat("How far?").text])
+        assert tuple(seen[:2]) == own != relay
+        assert (endpoint.base_url, endpoint.api_key) == relay
+        with pytest.raises(ContextTooLong):
+            endpoint.observe("fails", lambda: (_ for _ in ()).throw(ContextTooLong("x")))
+        assert (endpoint.base_url, endpoint.api_key) == relay
+        endpoint.chat("And then?")
+    asked = [one["ask"]["body"]["messages"][0]["content"] for one in entries(tmp_path)[1:] if "body" in one["ask"]]
+    assert asked == ["Where?", "And then?"]
+
+
 def test_two_endpoints_of_a_lesson_share_its_file(tmp_path, probed):
     with bridged(Scripted()) as one, bridged(Scripted()) as two:
         record(one, "tiny", tmp_path)
