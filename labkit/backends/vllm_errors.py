@@ -29,6 +29,7 @@ MEANINGS = (
     (r"Failed to infer device type.*|No CUDA GPUs are available.*|.*Found no NVIDIA driver.*", EngineMissing,
      "this build is for NVIDIA GPUs, and there is none, or no driver", "labkit doctor"),
     (r".*[Aa]ddress already in use.*", EngineStartError, "another program has the port that vLLM wanted", "labkit doctor"),
+    (r"Value error, .*", ConfigError, "vLLM does not take these settings together", "labkit.connect('vllm')  # with its own settings"),
     (r".*(?:couldn't connect to|LocalEntryNotFoundError|[Oo]ffline mode is enabled|OfflineModeIsEnabled).*", OfflineError,
      "the model is not on this disk, and its hub cannot be reached", "labkit.connect('vllm')  # the bundled model"),
     (r".*(?:Repo id must|Repository Not Found|not a valid model identifier|Invalid repository ID|is not a local folder).*", UnknownModel,

