@@ -29,10 +29,10 @@ MEANINGS = (
     (r"Failed to infer device type.*|No CUDA GPUs are available.*|.*Found no NVIDIA driver.*", EngineMissing,
      "this build is for NVIDIA GPUs, and there is none, or no driver", "labkit doctor"),
     (r".*[Aa]ddress already in use.*", EngineStartError, "another program has the port that vLLM wanted", "labkit doctor"),
-    (r"Value error, .*", ConfigError, "vLLM does not take these settings together", "labkit.connect('vllm')  # with its own settings"),
     (r".*(?:couldn't connect to|LocalEntryNotFoundError|[Oo]ffline mode is enabled|OfflineModeIsEnabled).*", OfflineError,
      "the model is not on this disk, and its hub cannot be reached", "labkit.connect('vllm')  # the bundled model"),
-    (r".*(?:Repo id must|Repository Not Found|not a valid model identifier|Invalid repository ID|is not a local folder).*", UnknownModel,
+    (r".*(?:Repo id must|Repository Not Found|not a valid model identifier|Invalid repository ID|is not a local folder).*",
+     UnknownModel,
      "vLLM reads folders of safetensors and names of repositories; this is the name of another engine's model, or a typing error",
      "labkit models"),
     (r".*No space left on device.*", NoSpace, "vLLM's caches and weights do not fit the disk",
@@ -41,6 +41,8 @@ MEANINGS = (
      "vLLM compiles parts of the model when it starts", "sudo apt-get install g++"),
     (r"Model architectures .* are not supported.*|.*SafetensorError.*|.*HeaderTooLarge.*", BadModelFile,
      "the folder is damaged, or of a kind that this vLLM cannot run", "labkit convert --help"),
+    # After all others, which may stand in such a line too.
+    (r"Value error, .*", ConfigError, "vLLM does not take these settings together", "labkit.connect('vllm')"),
 )  # fmt: skip
 
 
