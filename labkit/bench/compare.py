@@ -11,15 +11,16 @@ them, and ratios are formed round by round. An engine that takes long to start h
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from labkit.bench.footprint import footprint, other_load
 from labkit.bench.results import Engine, summary, without_nan
 from labkit.bench.serving import Plan, ignore_eos, one_round
 from labkit.bench.stats import Range, over_rounds
-from labkit.errors import EngineError, LabkitError
+from labkit.errors import EngineError, LabkitError, UnknownModel
 
 __all__ = ["Comparison", "Ratio", "compare", "ratios"]
 
@@ -41,7 +42,7 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one run found. failed: engine -> why it is not among `engines`.
+    """What one run found. failed: engine -> why it could not be measured, or not to the end.
 
     other_load: the share of all cores (0 to 1) that was busy before the first engine started, and so with something else.
     """
@@ -68,6 +69,10 @@ class _Course:
     eos: str = ""
     endpoint: object = None  # the last one, closed: its names and versions
 
+    def summary(self, model: str, threads: int) -> Engine:
+        found = summary(self.endpoint, self.rounds, self.eos, self.memory, self.starts, threads)
+        return replace(found, weights=_weights(self.endpoint.backend, model))
+
 
 def compare(
     backends: Sequence[str],
@@ -75,7 +80,7 @@ def compare(
     *,
     model: str = "auto",
     threads: int | None = None,
-    start_timeout: float = 300,
+    start_timeout: float = 400,
     progress: Progress | None = None,
 ) -> Comparison:
     """Measure `backends` (names for labkit.connect) beside each other. An engine that does not come up, or ends, is in `failed`.
@@ -93,10 +98,10 @@ def compare(
         for course in courses if number % 2 == 0 else courses[::-1]:
             if course.name not in failed:
                 _go_on(course, plan, {**options, "start_timeout": start_timeout}, failed, tell)
-    done = [course for course in courses if course.name not in failed]
+    done = [course for course in courses if course.rounds]
     if not done:
         raise EngineError("No engine could be measured.", "; ".join(failed.values()), "labkit doctor")
-    engines = tuple(summary(one.endpoint, one.rounds, one.eos, one.memory, one.starts, threads) for one in done)
+    engines = tuple(one.summary(model, threads) for one in done)
     return Comparison(plan, load, engines, tuple(ratios(engines)), failed)
 
 
@@ -131,10 +136,21 @@ def ratios(engines: Sequence[Engine]) -> list[Ratio]:
     for other in others:
         for base, level in zip(first.levels, other.levels, strict=True):
             for figure in PAIRED:
-                pairs = zip(base.by_round, level.by_round, strict=True)
+                pairs = zip(base.by_round, level.by_round, strict=False)  # one of them may have ended early
                 shares = [_divided(theirs[figure], ours[figure]) for ours, theirs in pairs]
                 found.append(Ratio(other.backend, first.backend, level.concurrency, figure, over_rounds(shares)))
     return found
+
+
+def _weights(backend: str, model: str) -> str:
+    """Return the format of the weights that `backend` reads: the same model, but not always the same numbers."""
+    from labkit import catalog
+
+    wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
+    try:
+        return (catalog.default_model() if wish == "auto" else catalog.model(wish)).source(backend).format
+    except UnknownModel:  # a server of the user's, with a model of his own
+        return ""
 
 
 def _divided(value: float, by: float) -> float:

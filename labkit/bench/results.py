@@ -85,8 +85,8 @@ class Engine:
     """One engine's result. ignore_eos: "honoured" (every answer has the length that was asked for), "ignored" or "refused".
 
     start_seconds: over its starts, None if it already ran. memory_started, memory_most: before the first question, and the
-    most that was seen between levels. threads: of the engine, if they are known. replayed: "" for a live engine, else the
-    label of the recording.
+    most that was seen between levels. threads: of the engine, if they are known. weights: the format that it reads, such as
+    "gguf-f16". replayed: "" for a live engine, else the label of the recording.
     """
 
     backend: str
@@ -100,6 +100,7 @@ class Engine:
     memory_started: Footprint | None = None
     memory_most: Footprint | None = None
     threads: int | None = None
+    weights: str = ""
     replayed: str = ""
 
     def to_dict(self) -> dict:

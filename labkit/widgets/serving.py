@@ -158,7 +158,8 @@ def _name(engine: Engine) -> str:
 
 
 def _facts(engine: Engine) -> str:
-    parts = [f"{engine.backend} {engine.engine_version}".strip(), engine.model, engine.machine, engine.date]
+    model = f"{engine.model} as {engine.weights}" if engine.weights else engine.model
+    parts = [f"{engine.backend} {engine.engine_version}".strip(), model, engine.machine, engine.date]
     if engine.threads:
         parts.append(f"{engine.threads} thread{'s' if engine.threads > 1 else ''}")
     if engine.start_seconds:

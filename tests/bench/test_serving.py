@@ -133,6 +133,11 @@ def test_ratios_pair_the_rounds_and_carry_their_range():
     assert {one.to for one in found} == {"first"}
 
 
+def test_an_engine_that_ended_early_is_compared_as_far_as_it_came():
+    found = ratios([engine("first", 4.0, 2.0), engine("second", 8.0)])
+    assert [one.ratio.low for one in found] == [one.ratio.high for one in found] and len(found) == 3
+
+
 def test_memory_is_that_of_whoever_listens():
     with scripted(GOOD) as server:
         found = footprint(server.endpoint)
@@ -165,6 +170,7 @@ def test_engines_beside_each_other_take_turns_and_an_absent_one_is_named(endpoin
     for level in one.levels:
         assert level.completed == level.requests == 4 and level.output_tokens == (3, 3) and not level.errors
     assert one.memory_most.rss_bytes >= 100 * 2**20 and one.start_seconds.low > 0 and one.ignore_eos == "honoured"
+    assert one.weights == "gguf-f16"
     json.dumps(found.to_dict(), allow_nan=False)
 
 
