@@ -88,7 +88,7 @@ class Measurement:
     def figure(self) -> str:
         """The value with its error, to two digits of the error (three digits where there is none)."""
         if not self.error:
-            return f"{self.value:.3g} {self.unit}".strip()
+            return f"{self.value:{',.0f' if abs(self.value) >= 1000 else '.3g'}} {self.unit}".strip()
         digits = max(0, 1 - math.floor(math.log10(self.error)))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f} {self.unit}".strip()
 
