@@ -54,7 +54,7 @@ class Served:
         self.address, self.key = self.told["ollama_host"], self.told.get("key", "")
         self.port = int(self.address.rpartition(":")[2])
         self.family = psutil.Process(self.process.pid).children(recursive=True)
-        self.openai = openai.OpenAI(base_url=self.told["base_url"], api_key=self.key, max_retries=0, timeout=60)
+        self.openai = openai.OpenAI(base_url=self.told["base_url"], api_key=self.key or "none", max_retries=0, timeout=60)
         headers = {"Authorization": f"Bearer {self.key}"}
         self.ollama = ollama.Client(host=self.address, headers=headers, timeout=60)
 
