@@ -5,7 +5,8 @@
     print(runtime_text(choose(answers), answers))  # the same as text
 
 The questions and rules stand in data/runtimes.toml. What an engine cannot do at all bars it; everything else counts points. A
-figure that was measured on this machine takes the place of the guess that the course module makes.
+figure that was measured on this machine takes the place of the guess that the course module makes. Taught in notebook 08,
+section "Choose".
 """
 
 from __future__ import annotations
