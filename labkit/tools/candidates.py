@@ -1,0 +1,257 @@
+"""Values that a request holds in so many words: numbers, dates, times, addresses, ids, quotations, names, lists, phrases.
+
+    find("Fly from Vienna to Oslo on 3 May 2027")   # dates: 2027-05-03, names: Vienna, Oslo, numbers: 3, 2027, …
+
+A small model copies badly and chooses well, so it is given these to choose from.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.tools.words import table
+
+__all__ = ["Candidate", "find", "phrases"]
+
+LONGEST_PHRASE, MOST_PHRASES = 10, 120
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A `value` of a `kind`, at text[start:end]."""
+
+    value: Any
+    kind: str
+    start: int
+    end: int
+
+
+def find(text: str) -> list[Candidate]:
+    """Return every typed candidate of `text` in reading order; a stretch of text may be several (a date holds numbers)."""
+    found = [*_patterns(text), *_quotations(text), *_dates(text), *_numbers(text), *_names(text), *_word_lists(text)]
+    covered = [one for one in found if one.kind in ("date", "time", "email", "host", "id")]
+    found = [one for one in found if one.kind not in ("number", "percent", "name") or not _inside(one, covered)]
+    found += _number_lists(text, [one for one in found if one.kind in ("number", "percent")])
+    return sorted(found, key=lambda one: (one.start, -one.end))
+
+
+def _inside(one: Candidate, others: list[Candidate]) -> bool:
+    return any(other.start <= one.start and one.end <= other.end and other is not one for other in others)
+
+
+def _patterns(text: str) -> list[Candidate]:
+    patterns = {
+        "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
+        "host": r"https?://\S+[\w/]|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)*\.(?:[a-z]{2,5}\d?)\b",
+        "time": r"\b(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[ap]\.?m\b\.?)?|\b(?:1[0-2]|[1-9])\s?[ap]\.?m\b\.?",
+        "id": r"#?\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])(?!\d+(?:st|nd|rd|th|k|s|kg|g|m|cm|km|h|min|lbs?|x|mm|ml|l)\b)\w+(?:[-_]\w+)*\b",
+        "symbol": r"\b[A-Z]{2,6}\b",
+        "formula": r"(?<!\w)(?=\S*[\^*/+()=\d])(?=\S*[a-zA-Z])[\w^*/+().=-]+(?:\s[-+*/=]\s[\w^*/+().]+)*",
+    }
+    found = []
+    for kind, pattern in patterns.items():
+        for match in re.finditer(pattern, text):
+            value = match[0].lstrip("#") if kind == "id" else match[0].rstrip(".,") if kind == "formula" else match[0]
+            found.append(Candidate(_clock(value) if kind == "time" else value, kind, match.start(), match.end()))
+    emails = [one for one in found if one.kind == "email"]
+    return [one for one in found if one.kind == "email" or not _inside(one, emails)]
+
+
+def _clock(text: str) -> str:
+    match = re.match(r"(\d+)(?::(\d\d))?(?::\d\d)?\s?([ap])?", text)
+    hour, minute, half = int(match[1]), match[2] or "00", match[3]
+    if half:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    return f"{hour:02d}:{minute}"
+
+
+def _quotations(text: str) -> list[Candidate]:
+    pattern = r"\"([^\"]+)\"|“([^”]+)”|‘([^’]+)’|(?<!\w)'((?:[^']|'(?=\w))+)'(?!\w)|`([^`]+)`"
+    found = []
+    for match in re.finditer(pattern, text):
+        group = next(number for number in range(1, 6) if match[number])
+        found.append(Candidate(match[group], "quoted", match.start(group), match.end(group)))
+    return found
+
+
+def _dates(text: str) -> list[Candidate]:
+    month = "|".join(sorted(table("months"), key=len, reverse=True))
+    day, year = r"(\d{1,2})(?:st|nd|rd|th)?", r"(\d{4})"
+    shapes = [
+        (rf"\b{year}-(\d\d)-(\d\d)\b", (1, 2, 3)),
+        (rf"\b{day}(?:\s+of)?\s+({month})\b\.?,?\s+{year}\b", (3, 2, 1)),
+        (rf"\b({month})\b\.?\s+(?:the\s+)?{day},?\s+{year}\b", (3, 1, 2)),
+        (rf"\b(\d{{1,2}})/(\d{{1,2}})/{year}\b", (3, 1, 2)),
+    ]
+    found = []
+    for pattern, (y, m, d) in shapes:
+        for match in re.finditer(pattern, text, re.I):
+            number = table("months").get(match[m].lower()) or int(match[m])
+            try:
+                value = datetime.date(int(match[y]), number, int(match[d])).isoformat()
+            except ValueError:
+                continue
+            found.append(Candidate(value, "date", match.start(), match.end()))
+    weekday = r"(?:mon|tues|wednes|thurs|fri|satur|sun)day"
+    relative = rf"\b(?:today|tonight|tomorrow|yesterday|next (?:week|month|year|{weekday})|{weekday})\b"
+    found += [Candidate(m[0], "day", m.start(), m.end()) for m in re.finditer(relative, text, re.I)]
+    partial = rf"\b(?:{day}(?:\s+of)?\s+(?:{month})|(?:{month})\s+{day})\b"
+    found += [Candidate(m[0], "day", m.start(), m.end()) for m in re.finditer(partial, text, re.I)]
+    return found
+
+
+def _numbers(text: str) -> list[Candidate]:
+    found = []
+    for match in re.finditer(r"(?<![\w.^])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w*-[a-zA-Z])", text):
+        before = text[: match.start()].rstrip()
+        digits = match[0].replace(",", "").replace("−", "-")
+        if digits.startswith("-") and before[-1:].isdigit():  # "5-10" is a range, not minus ten
+            digits = digits[1:]
+        number = float(digits) if "." in digits else int(digits)
+        scale = re.match(r"\s?(hundred|thousand|million|billion|trillion|k)\b", text[match.end() :], re.I)
+        if scale:
+            number = _tidy(number * table("scales")[scale[1].lower()])
+        end = match.end() + (scale.end() if scale else 0)
+        found.append(_maybe_percent(text, number, match.start(), end))
+    return found + _number_words(text, found)
+
+
+def _number_words(text: str, known: list[Candidate]) -> list[Candidate]:
+    units, scales = table("numbers"), table("scales")
+    word = "|".join([*units, "hundred", "thousand", "million", "billion"])
+    found = []
+    for match in re.finditer(rf"\b(?:{word})(?:(?:[\s-]+|\s+and\s+)(?:{word}))*\b", text, re.I):
+        total = current = 0
+        for one in re.findall(r"[a-z]+", match[0].lower()):
+            if one in scales and one != "k":
+                current = (current or 1) * scales[one]
+                if scales[one] >= 1000:
+                    total, current = total + current, 0
+            elif one in units:
+                current = current + units[one] if one != "dozen" else (current or 1) * 12
+        one = Candidate(_tidy(total + current), "number", match.start(), match.end())
+        if not _inside(one, known):
+            found.append(_maybe_percent(text, one.value, one.start, one.end))
+    return found
+
+
+def _maybe_percent(text: str, number: float, start: int, end: int) -> Candidate:
+    percent = re.match(r"\s?(?:%|percent\b|per cent\b)", text[end:], re.I)
+    return Candidate(number, "percent" if percent else "number", start, end)
+
+
+def _tidy(number: float) -> float | int:
+    return int(number) if float(number).is_integer() else number
+
+
+def _names(text: str) -> list[Candidate]:
+    """Return runs of capitalised words, less a first word that is only the sentence's beginning."""
+    found = []
+    word = r"[A-Z][\w'’&.-]*[\w]|[A-Z]\b"
+    joined = rf"(?:{word})(?:(?:\s+|,\s(?=[A-Z]{{2}}\b))(?:(?:of|the|and|de|la|von|van|for)\s+(?={word}))?(?:{word}))*"
+    for match in re.finditer(joined, text):
+        start, value = match.start(), match[0]
+        starts_sentence = not text[:start].strip() or text[:start].rstrip()[-1] in ".?!:\"'"
+        first, _, rest = value.partition(" ")
+        if starts_sentence and (first.lower() in table("stop") or first.lower() in table("trim")):
+            start, value = start + len(first) + 1, rest.strip()
+            starts_sentence = False
+        if value and value.lower() not in table("stop"):
+            found.append(Candidate(value, "sentence" if starts_sentence else "name", start, start + len(value)))
+    return [part for one in found for part in (one, *_parts(one))]
+
+
+def _parts(one: Candidate) -> list[Candidate]:
+    """Return what is left of a run at a sentence's beginning without its first word, and the sides of an "and"."""
+    found = []
+    first, _, rest = one.value.partition(" ")
+    if one.kind == "sentence" and rest:
+        found.append(Candidate(rest, "name", one.start + len(first) + 1, one.end))
+    for match in re.finditer(r"\s+and\s+", one.value):
+        found.append(Candidate(one.value[: match.start()], "name", one.start, one.start + match.start()))
+        found.append(Candidate(one.value[match.end() :], "name", one.start + match.end(), one.end))
+    return found
+
+
+def _number_lists(text: str, numbers: list[Candidate]) -> list[Candidate]:
+    """Return runs of two or more numbers with nothing but commas, "and" or brackets between them, and bracketed groups."""
+    found, run = [], []
+    for one in [*sorted(numbers, key=lambda n: n.start), None]:
+        between = text[run[-1].end : one.start] if run and one else ""
+        if run and (one is None or not re.fullmatch(r"\s*(?:,|;|and|&|\s)*\s*", between) or not between.strip(" ") and "," not in text):
+            found += _run(run)
+            run = []
+        if one:
+            run.append(one)
+    for match in re.finditer(r"[(\[]([-\d.,\s]+)[)\]]", text):
+        inner = [n for n in numbers if match.start() < n.start and n.end < match.end()]
+        if inner:
+            found.append(Candidate([n.value for n in inner], "numbers", match.start(), match.end()))
+    return found
+
+
+def _run(run: list[Candidate]) -> list[Candidate]:
+    if len(run) < 2:
+        return []
+    return [Candidate([one.value for one in run], "numbers", run[0].start, run[-1].end)]
+
+
+def _word_lists(text: str) -> list[Candidate]:
+    """Return "a, b and c" as ["a", "b", "c"]: items of at most five words between commas and a last "and" or "or"."""
+    found = []
+    item = r"(?:[\w'’.-]+(?:\s+[\w'’.-]+){0,4}?)"
+    for match in re.finditer(rf"{item}(?:\s*,\s*{item})*\s*,?\s+(?:and|or|&)\s+{item}(?=[\s.,;?!:]|$)|{item}(?:\s*,\s*{item}){{2,}}", text):
+        parts = [part.strip() for part in re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or|&)\s+", match[0])]
+        parts = [part for part in parts if part]
+        parts[0] = _after_stop(parts[0])
+        parts[-1] = _capital_run(parts[-1], text[match.start() + len(match[0]) - len(parts[-1]) :], parts)
+        if all(parts) and len(parts) > 1 and not all(part[0].isdigit() for part in parts):
+            start = text.find(parts[0], match.start())
+            found.append(Candidate([_unquoted(part) for part in parts], "words", start, match.end()))
+    quoted = _quotations(text)
+    if len(quoted) > 1:
+        found.append(Candidate([one.value for one in quoted], "words", quoted[0].start, quoted[-1].end))
+    return found
+
+
+def _unquoted(text: str) -> str:
+    return text.strip("\"'“”‘’")
+
+
+def _after_stop(part: str) -> str:
+    """Return what follows the last stop word of the first item: "playlist with Fast Lane" -> "Fast Lane"."""
+    pieces = part.split()
+    last = max((i for i, word in enumerate(pieces) if word.lower() in table("trim") or word.endswith(":")), default=-1)
+    rest = pieces[last + 1 :]
+    if not any(word[0].isupper() for word in rest):
+        return " ".join(rest)
+    while rest and not rest[0][0].isupper():
+        rest = rest[1:]
+    return " ".join(rest)
+
+
+def _capital_run(part: str, following: str, parts: list[str]) -> str:
+    """Return the last item, with the capitalised words that follow it if the other items are capitalised."""
+    if parts[0][:1].isupper() and (match := re.match(r"[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*", following)):
+        return match[0]
+    return part
+
+
+def phrases(text: str) -> list[Candidate]:
+    """Return stretches of whole words (at most ten) that neither begin nor end in a small word, longest first per start."""
+    tokens = [(m.start(), m.end()) for m in re.finditer(r"[^\s,;:!?\"“”()\[\]]+", text)]
+    trim, found, seen = table("trim"), [], set()
+    for first in range(len(tokens)):
+        for last in range(first, min(first + LONGEST_PHRASE, len(tokens))):
+            start, end = tokens[first][0], tokens[last][1]
+            value = text[start:end].rstrip(".'").lstrip("'")
+            ends = (text[start : tokens[first][1]].lower().strip(".'"), text[tokens[last][0] : end].lower().strip(".'"))
+            broken = re.search(r"[.?!]\s|[;:]", text[start:end])
+            if broken or any(word in trim for word in ends) or value.lower() in seen or not value:
+                continue
+            seen.add(value.lower())
+            found.append(Candidate(value, "phrase", start, end))
+    return found[:MOST_PHRASES]

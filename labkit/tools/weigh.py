@@ -1,0 +1,86 @@
+"""Fit the weights of `relevance` on the development half, and write them to data/tool_weights.toml.
+
+Every request of the half is paired with every tool of the half: the right one is the only yes. A wrong tool that an item itself
+offers weighs as much as a right one; the thousands of others share little. Logistic regression with a small ridge; then the
+threshold is set so that, on requests and tools that the weights were not fitted on, wrong calls and wrong silence are balanced.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from labkit.tools.fill import Request, fill
+from labkit.tools.items import Item, items, toolbox
+from labkit.tools.relevance import SIGNS, signs
+
+__all__ = ["fit", "write"]
+
+RIDGE, FOLDS = 0.004, 6
+
+
+def fit() -> dict[str, float]:
+    """Return {"bias": …, sign: weight, …}. Takes half a minute."""
+    import numpy as np
+
+    chosen = [item for item in items("dev") if item.kind != "multi"]
+    rows, wanted, weight, item_of, own = _pairs(chosen)
+    fold = [random.Random(item.call or item.text).randrange(FOLDS) for item in chosen]
+    held_out = np.zeros(len(rows))
+    for part in range(FOLDS):
+        out = np.array([fold[i] == part for i in item_of])
+        weights = _logistic(rows[~out], wanted[~out], weight[~out])
+        held_out[out] = weights[0] + rows[out] @ weights[1:]
+    weights = _logistic(rows, wanted, weight)
+    bias = weights[0] - _threshold(chosen, held_out, item_of, own)
+    return {"bias": round(float(bias), 3), **{name: round(float(w), 3) for name, w in zip(SIGNS, weights[1:], strict=True)}}
+
+
+def _pairs(chosen: Sequence[Item]):
+    import numpy as np
+
+    rows, wanted, weight, item_of, own = [], [], [], [], []
+    for number, item in enumerate(chosen):
+        request, offered = Request(item.text), {tool.name for tool in item.tools}
+        for tool in toolbox("dev").values():
+            right = tool.name == item.call
+            if right and item.missing:
+                continue  # the right tool, and still no call: says nothing of relevance
+            rows.append(signs(tool, request, fill(tool, request)))
+            wanted.append(float(right))
+            weight.append(1.0 if right else 0.5 if tool.name in offered else 0.02)
+            item_of.append(number)
+            own.append(tool.name in offered)
+    return np.array(rows), np.array(wanted), np.array(weight), item_of, own
+
+
+def _logistic(x, y, weight):
+    import numpy as np
+
+    a = np.c_[np.ones(len(x)), x]
+    b, total = np.zeros(a.shape[1]), weight.sum()
+    ridge = RIDGE * np.diag([0.0] + [1.0] * x.shape[1])
+    for _ in range(60):
+        p = 1 / (1 + np.exp(-a @ b))
+        gradient = a.T @ (weight * (p - y)) / total + ridge @ b
+        b = b - np.linalg.solve((a * (weight * p * (1 - p))[:, None]).T @ a / total + ridge + 1e-9 * np.eye(len(b)), gradient)
+    return b
+
+
+def _threshold(chosen: Sequence[Item], scores, item_of: list[int], own: list[bool]) -> float:
+    """Return the log-odds at which the share of requests wrongly left alone equals that of requests wrongly acted on."""
+    best = {}
+    for score, number, offered in zip(scores, item_of, own, strict=True):
+        if offered:
+            best[number] = max(best.get(number, -99.0), float(score))
+    yes = [score for number, score in best.items() if not chosen[number].abstain]
+    no = [score for number, score in best.items() if chosen[number].kind == "none"]
+    levels = sorted({*yes, *no})
+    return min(levels, key=lambda t: abs(sum(s < t for s in yes) / len(yes) - sum(s >= t for s in no) / len(no)))
+
+
+def write(weights: dict[str, float], to: Path) -> None:
+    """Write the weights as TOML."""
+    head = "# Weights of the signs in labkit/tools/relevance.py, fitted on the development half: labkit tools fit\n\n"
+    to.write_text(head + "".join(f"{name} = {value}\n" for name, value in weights.items()), encoding="utf-8")
