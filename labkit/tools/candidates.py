@@ -32,6 +32,9 @@ class Candidate:
 def find(text: str) -> list[Candidate]:
     """Return every typed candidate of `text` in reading order; a stretch of text may be several (a date holds numbers)."""
     found = [*_patterns(text), *_quotations(text), *_dates(text), *_numbers(text), *_names(text), *_word_lists(text)]
+    found += _pairs(text, [one for one in found if one.kind in ("name", "sentence")])
+    formulas = [one for one in found if one.kind == "formula" and re.search(r"\^|\*|\d[a-z]\b|[a-z]\(", one.value)]
+    found = [one for one in found if one.kind not in ("number", "percent") or not _inside(one, formulas)]
     covered = [one for one in found if one.kind in ("date", "time", "email", "host", "id")]
     found = [one for one in found if one.kind not in ("number", "percent", "name") or not _inside(one, covered)]
     found += _number_lists(text, [one for one in found if one.kind in ("number", "percent")])
@@ -173,6 +176,16 @@ def _parts(one: Candidate) -> list[Candidate]:
     for match in re.finditer(r"\s+and\s+", one.value):
         found.append(Candidate(one.value[: match.start()], "name", one.start, one.start + match.start()))
         found.append(Candidate(one.value[match.end() :], "name", one.start + match.end(), one.end))
+    return found
+
+
+def _pairs(text: str, names: list[Candidate]) -> list[Candidate]:
+    """Return two names with a comma between them: "San Diego, California"."""
+    found = []
+    for left in names:
+        for right in names:
+            if right.start > left.end and re.fullmatch(r",\s*", text[left.end : right.start]):
+                found.append(Candidate(text[left.start : right.end], "pair", left.start, right.end))
     return found
 
 

@@ -16,11 +16,12 @@ from labkit.paths import data_dir
 from labkit.tools.fill import Plan, Request
 from labkit.tools.tool import Tool
 from labkit.tools.vectors import alike
-from labkit.tools.words import content, split_name, stem
+from labkit.tools.words import content, split_name, stem, words
 
 __all__ = ["SIGNS", "odds", "signs"]
 
-SIGNS = ("name_words", "name_near", "about_near", "request_near", "best_near", "name_exact", "request_exact", "filled", "sure", "least_near")
+SIGNS = ("name_words", "name_near", "about_near", "request_near", "best_near", "name_exact", "request_exact", "filled", "sure", "least_near",
+         "value_near")  # fmt: skip
 GENERIC = {"get", "calculat", "comput", "find", "look", "search", "check", "tell", "list", "show", "giv", "return", "retriev", "fetch",
            "determin", "creat", "mak", "set", "tool", "function", "data", "info", "information", "detail", "value", "number", "us",
            "user", "specifi", "provid", "current", "given", "api", "add", "run"}  # fmt: skip
@@ -65,7 +66,19 @@ def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:
         filled,
         _mean(sure) if sure else 0.5,
         _mean(near_asked),
+        _value_near(tool, plan),
     ]
+
+
+def _value_near(tool: Tool, plan: Plan) -> float:
+    """Return how near the texts found are to the parameters that they fill: "francs" to "currency", "bedroom" to "room"."""
+    found = []
+    for name, value in plan.values.items():
+        own = tuple(words(str(value)))[:4] if isinstance(value, str) and "enum" not in tool.properties[name] else ()
+        about = tuple(word for word in split_name(name) if len(word) > 2)
+        if own and about:
+            found.append(float(alike(own, about).max()))
+    return _mean(found)
 
 
 def _mean(values) -> float:

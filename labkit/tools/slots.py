@@ -130,6 +130,8 @@ def _unit_points(slot: Slot, one: Candidate, text: str, after: list[str]) -> flo
         meant |= {stem(one) for one in table("adjectives").get(word, ())}
     if meant & name_stems(slot):
         return 3.0
+    if {stem(word) for word in after[1:3]} & name_stems(slot):  # "a 4 star rating"
+        return 2.1
     if unit and stem(unit) in about_stems(slot):
         return 2.2
     return 1.6 if meant & about_stems(slot) else 0.0
@@ -144,6 +146,8 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
         points = _BASE.get(one.kind, -2.0)
         if is_free(slot):
             points += {"clause": 1.5, "quoted": 0.5, "name": -1.0, "chunk": -0.8}.get(one.kind, 0.0)
+    if one.kind == "pair" and re.search(r"state|country|, [A-Z]{2}\b", slot.about):
+        points += 1.4
     if one.kind == "long":
         asked_noun = re.search(r"currency|unit", slot.label)
         points += 0.7 if asked_noun or (words(text[: one.start]) or [""])[-1] in split_name(slot.name) else 0.0
@@ -164,12 +168,14 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     begins = not text[: one.start].strip() or re.search(r"[.?!]\s+$", text[: one.start])
     if single and begins and len(text) - one.end > 10:
         points -= 1.2
+    if single and one.kind == "chunk" and (words(text[: one.start]) or [""])[-1] in ("please", "you", "can", "could", "not"):
+        points -= 1.2
     if one.kind == "chunk" and str(one.value).lower() in table("adjectives"):
         points -= 1.0
     return points
 
 
-_BASE = {"quoted": 2.5, "name": 2.0, "long": 1.9, "chunk": 1.2, "clause": 0.0, "sentence": 0.4, "symbol": 0.6, "id": 0.8, "formula": 0.4,
+_BASE = {"quoted": 2.5, "name": 2.0, "long": 1.9, "pair": 1.4, "chunk": 1.2, "clause": 0.0, "sentence": 0.4, "symbol": 0.6, "id": 0.8, "formula": 0.4,
          "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0}  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Fit the weights of `relevance` on the development half, and write them to data/tool_weights.toml.
 
 Every request of the half is paired with every tool of the half: the right one is the only yes. A wrong tool that an item itself
-offers weighs as much as a right one; the thousands of others share little. Logistic regression with a small ridge; then the
+offers weighs half as much; of the thousands of others those weigh most that could be called, because nothing is missing. Logistic regression with a small ridge; then the
 threshold is set so that, on requests and tools that the weights were not fitted on, wrong calls and wrong silence are balanced.
 """
 
@@ -47,9 +47,10 @@ def _pairs(chosen: Sequence[Item]):
             right = tool.name == item.call
             if right and item.missing:
                 continue  # the right tool, and still no call: says nothing of relevance
-            rows.append(signs(tool, request, fill(tool, request)))
+            plan = fill(tool, request)
+            rows.append(signs(tool, request, plan))
             wanted.append(float(right))
-            weight.append(1.0 if right else 0.5 if tool.name in offered else 0.02)
+            weight.append(1.0 if right else 0.5 if tool.name in offered else 0.01 if plan.missing else 0.1)
             item_of.append(number)
             own.append(tool.name in offered)
     return np.array(rows), np.array(wanted), np.array(weight), item_of, own
