@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from labkit.cli import bench, chat, course, models
+from labkit.cli import bench, chat, course, models, tools
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 for group in (course, chat, models):
     app.add_typer(group.app)
 app.add_typer(bench.app, name="bench")
+app.add_typer(tools.app, name="tools")
 
 
 def main() -> None:
