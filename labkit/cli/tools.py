@@ -14,7 +14,9 @@ Mode = Annotated[list[str], typer.Option(help="native, schema or two-stage; repe
 Half = Annotated[str, typer.Option(help="dev (to develop with) or kept (for final figures).")]
 
 
-@app.command("eval", epilog="Example: **labkit tools eval --mode native --mode two-stage --half kept --json** (minutes)")
+@app.command(
+    "eval", epilog="Example: **labkit tools eval --mode native --mode two-stage --half kept --json** (minutes)"
+)
 def evaluate(
     backend: Backend = "auto",
     model: Model = "auto",
@@ -52,11 +54,15 @@ def cost(as_json: Json = False) -> None:
     if as_json:
         return print_out(found)
     print_out(f"{found['median_ms']:.2f} ms a decision (90 %: {found['p90_ms']:.2f}), {found['decisions']} decisions,")
-    print_out(f"{found['per_tool_ms']:.2f} ms a tool looked at; the model is asked in {100 * found['asked']:.0f} % of them")
+    print_out(
+        f"{found['per_tool_ms']:.2f} ms a tool looked at; the model is asked in {100 * found['asked']:.0f} % of them"
+    )
 
 
 @app.command(epilog="Example: **labkit tools lint tools.json** (a list of OpenAI tool dicts)")
-def lint(file: Annotated[Path, typer.Argument(help="JSON: one tool dict, or a list of them.")], as_json: Json = False) -> None:
+def lint(
+    file: Annotated[Path, typer.Argument(help="JSON: one tool dict, or a list of them.")], as_json: Json = False
+) -> None:
     """Say what in the tools' schemas an engine would not hold. Exit status 1 if there is something."""
     from labkit.tools.lint import lint_file
 

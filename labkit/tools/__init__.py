@@ -21,4 +21,17 @@ from labkit.tools.execute import Ledger, Result
 from labkit.tools.talk import Answer, Usage, answer, as_openai, call
 from labkit.tools.tool import Tool, as_tool, as_tools
 
-__all__ = ["Answer", "Call", "Decision", "Ledger", "Result", "Tool", "Usage", "answer", "as_openai", "as_tool", "as_tools", "call"]
+__all__ = [
+    "Answer",
+    "Call",
+    "Decision",
+    "Ledger",
+    "Result",
+    "Tool",
+    "Usage",
+    "answer",
+    "as_openai",
+    "as_tool",
+    "as_tools",
+    "call",
+]

@@ -194,7 +194,12 @@ def _number_lists(text: str, numbers: list[Candidate]) -> list[Candidate]:
     found, run = [], []
     for one in [*sorted(numbers, key=lambda n: n.start), None]:
         between = text[run[-1].end : one.start] if run and one else ""
-        if run and (one is None or not re.fullmatch(r"\s*(?:,|;|and|&|\s)*\s*", between) or not between.strip(" ") and "," not in text):
+        if run and (
+            one is None
+            or not re.fullmatch(r"\s*(?:,|;|and|&|\s)*\s*", between)
+            or not between.strip(" ")
+            and "," not in text
+        ):
             found += _run(run)
             run = []
         if one:
@@ -216,7 +221,9 @@ def _word_lists(text: str) -> list[Candidate]:
     """Return "a, b and c" as ["a", "b", "c"]: items of at most five words between commas and a last "and" or "or"."""
     found = []
     item = r"(?:[\w'’.-]+(?:\s+[\w'’.-]+){0,4}?)"
-    for match in re.finditer(rf"{item}(?:\s*,\s*{item})*\s*,?\s+(?:and|or|&)\s+{item}(?=[\s.,;?!:]|$)|{item}(?:\s*,\s*{item}){{2,}}", text):
+    for match in re.finditer(
+        rf"{item}(?:\s*,\s*{item})*\s*,?\s+(?:and|or|&)\s+{item}(?=[\s.,;?!:]|$)|{item}(?:\s*,\s*{item}){{2,}}", text
+    ):
         parts = [part.strip() for part in re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or|&)\s+", match[0])]
         parts = [part for part in parts if part]
         parts[0] = _after_stop(parts[0])

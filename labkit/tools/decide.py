@@ -71,7 +71,9 @@ class Decision:
 Steps = Generator[Ask, str, Decision]
 
 
-def decide(messages: Sequence[dict] | str, tools: Sequence[Tool], choice: str = "auto", mode: str = "two-stage") -> Steps:
+def decide(
+    messages: Sequence[dict] | str, tools: Sequence[Tool], choice: str = "auto", mode: str = "two-stage"
+) -> Steps:
     """Yield Asks, be sent the model's texts, return a Decision; never raises for what a model wrote.
 
     choice: "auto", "required", "none", or a tool's name. mode: "two-stage" or "schema". Raises UnknownTool, BadTool.
@@ -97,7 +99,9 @@ def decide(messages: Sequence[dict] | str, tools: Sequence[Tool], choice: str = 
 def _named(name: str, tools: Sequence[Tool]) -> Tool:
     found = next((tool for tool in tools if tool.name == name), None)
     if found is None:
-        raise UnknownTool(f"There is no tool {name[:80]!r}.", f"there are {', '.join(tool.name for tool in tools) or 'none'}", "")
+        raise UnknownTool(
+            f"There is no tool {name[:80]!r}.", f"there are {', '.join(tool.name for tool in tools) or 'none'}", ""
+        )
     return found
 
 
@@ -193,7 +197,9 @@ def _ranked(request: Request, tools: Sequence[Tool]) -> list[tuple[float, Tool, 
 
 def _let_model_choose(request: Request, close: list, decision: Decision):
     names = [tool.name for _, tool, _ in close]
-    said = yield Ask(prompt.name_messages([tool for _, tool, _ in close], _whole(request)), _object({"name": {"enum": names}}), 64)
+    said = yield Ask(
+        prompt.name_messages([tool for _, tool, _ in close], _whole(request)), _object({"name": {"enum": names}}), 64
+    )
     found = read_json(said)
     name = found.get("name") if isinstance(found, dict) else None
     if name not in names:

@@ -56,14 +56,18 @@ def fill(tool: Tool, request: Request) -> Plan:
         todo = [slot for slot in slots if slot.name not in plan.values and slot.name not in plan.open]
         if text and (todo if text == request.text else [slot for slot in todo if slot.required]):
             _fill_from(tool, [slot for slot in todo if slot.required or text == request.text], text, found, texts, plan)
-    plan.missing = [slot.name for slot in slots if slot.required and slot.name not in plan.values and slot.name not in plan.open]
+    plan.missing = [
+        slot.name for slot in slots if slot.required and slot.name not in plan.values and slot.name not in plan.open
+    ]
     return plan
 
 
 def _slot(name: str, schema: dict, required: bool) -> Slot:
     kind = schema.get("type", "") if "anyOf" not in schema else schema["anyOf"][0].get("type", "")
     values = tuple(map(str, schema.get("enum", ())))
-    return Slot(name, (kind, schema.get("description") or "", values, schema.get("minimum"), schema.get("maximum")), required)
+    return Slot(
+        name, (kind, schema.get("description") or "", values, schema.get("minimum"), schema.get("maximum")), required
+    )
 
 
 def _tool_stems(tool: Tool) -> frozenset[str]:
@@ -71,7 +75,9 @@ def _tool_stems(tool: Tool) -> frozenset[str]:
     return frozenset(stem(word) for word in said)
 
 
-def _fill_from(tool: Tool, slots: list[Slot], text: str, found: list[Candidate], tool_stems: frozenset, plan: Plan) -> None:
+def _fill_from(
+    tool: Tool, slots: list[Slot], text: str, found: list[Candidate], tool_stems: frozenset, plan: Plan
+) -> None:
     used: list[Candidate] = []
     for slot in slots:
         schema = tool.properties[slot.name]
@@ -83,7 +89,9 @@ def _fill_from(tool: Tool, slots: list[Slot], text: str, found: list[Candidate],
             _fill_array(slot, schema, found, used, plan, text)
         elif slot.kind == "object":
             _fill_object(tool, slot, schema, text, plan)
-    _fill_numbers([slot for slot in slots if slot.kind in ("number", "integer") and not slot.schema[2]], text, found, used, plan)
+    _fill_numbers(
+        [slot for slot in slots if slot.kind in ("number", "integer") and not slot.schema[2]], text, found, used, plan
+    )
     texts = [slot for slot in slots if slot.kind in ("string", "") and not slot.schema[2]]
     _fill_texts(tool, texts, text, found, used, tool_stems, plan)
 
@@ -107,12 +115,16 @@ def _fill_enum(slot: Slot, schema: dict, text: str, tool: Tool, plan: Plan) -> N
 
 def _fill_boolean(slot: Slot, text: str, plan: Plan) -> None:
     said = [stem(word) for word in words(text)]
-    asked = name_stems(slot) - {stem(w) for w in ("is", "include", "show", "with", "use", "allow", "enable", "return", "has", "only")}
+    asked = name_stems(slot) - {
+        stem(w) for w in ("is", "include", "show", "with", "use", "allow", "enable", "return", "has", "only")
+    }
     places = [i for i, word in enumerate(said) if word in asked]
     if not places and slot.required:
         plan.open[slot.name] = [True, False]
     if places:
-        denied = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud", "skip"} & set(said[max(0, places[0] - 4) : places[0]])
+        denied = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud", "skip"} & set(
+            said[max(0, places[0] - 4) : places[0]]
+        )
         plan.values[slot.name], plan.points[slot.name] = not denied, 2.0
 
 
@@ -147,7 +159,9 @@ def _fill_object(tool: Tool, slot: Slot, schema: dict, text: str, plan: Plan) ->
 
 
 def _fill_numbers(slots: list[Slot], text: str, found: list[Candidate], used: list[Candidate], plan: Plan) -> None:
-    pool = [one for one in found if one.kind in ("number", "percent") and not any(_overlap(one, other) for other in used)]
+    pool = [
+        one for one in found if one.kind in ("number", "percent") and not any(_overlap(one, other) for other in used)
+    ]
     pairs = [(number_points(slot, one, text, pool), -abs(i - j), slot, one)
              for i, slot in enumerate(slots) for j, one in enumerate(pool) if _allowed(slot, one)]  # fmt: skip
     pairs.sort(key=lambda pair: pair[:2], reverse=True)
@@ -179,7 +193,12 @@ def _real(limit: Any) -> bool:
 def _converted(slot: Slot, one: Candidate) -> float | int:
     """Return the number as the parameter wants it: 4 % is 0.04, unless it asks for percent."""
     asks_percent = re.search(r"percent|%|\bpct\b", slot.label)
-    if one.kind == "percent" and slot.kind == "number" and not asks_percent and re.search(r"rate|fraction|decimal|ratio|probab|yield", slot.label):
+    if (
+        one.kind == "percent"
+        and slot.kind == "number"
+        and not asks_percent
+        and re.search(r"rate|fraction|decimal|ratio|probab|yield", slot.label)
+    ):
         return round(one.value / 100, 10)
     if slot.kind == "integer" and float(one.value).is_integer():
         return int(one.value)
@@ -194,20 +213,37 @@ def _take(slot: Slot, one: Candidate, points: float, used: list[Candidate], plan
 def _known(tool: Tool) -> frozenset[str]:
     """Return the words that belong to the tool's parameters rather than to their values."""
     said = [word for name in tool.properties for word in split_name(name)]
-    said += [str(value) for schema in tool.properties.values() for value in schema.get("enum", ()) if isinstance(value, str)]
+    said += [
+        str(value) for schema in tool.properties.values() for value in schema.get("enum", ()) if isinstance(value, str)
+    ]
     return frozenset(stem(word) for word in said)
 
 
 def _fill_texts(
-    tool: Tool, slots: list[Slot], text: str, found: list[Candidate], used: list[Candidate], tool_stems: frozenset, plan: Plan
+    tool: Tool,
+    slots: list[Slot],
+    text: str,
+    found: list[Candidate],
+    used: list[Candidate],
+    tool_stems: frozenset,
+    plan: Plan,
 ) -> None:
     taken = {str(value).lower() for value in plan.values.values() if isinstance(value, str)}
     known = _known(tool) | tool_stems
     quoted = [one for one in found if one.kind == "quoted"]
     chunks = list(_chunks(text, known, found))
-    pool = [one for one in (*found, *chunks, *_long(chunks, found), *_clauses(text)) if one.kind not in ("percent", "numbers", "words")]
+    pool = [
+        one
+        for one in (*found, *chunks, *_long(chunks, found), *_clauses(text))
+        if one.kind not in ("percent", "numbers", "words")
+    ]
     pool = [one for one in pool if one.kind == "quoted" or not any(_within(one, other) for other in quoted)]
-    pool = [one for one in pool if str(one.value).lower() not in taken and not any(_overlap(one, other) for other in used if other.kind != "number")]
+    pool = [
+        one
+        for one in pool
+        if str(one.value).lower() not in taken
+        and not any(_overlap(one, other) for other in used if other.kind != "number")
+    ]
     scored = sorted(((text_points(slot, one, text, tool_stems) - 0.01 * i, slot, one) for slot in slots for i, one in enumerate(pool)),
                     key=lambda row: -row[0])  # fmt: skip
     done: list[Candidate] = []
@@ -216,7 +252,9 @@ def _fill_texts(
             continue
         if points < _needed(slot):
             continue
-        rivals = [(p, c) for p, s, c in scored if s is slot and c is not one and not any(_overlap(c, other) for other in done)]
+        rivals = [
+            (p, c) for p, s, c in scored if s is slot and c is not one and not any(_overlap(c, other) for other in done)
+        ]
         if rivals and points - rivals[0][0] < CLEAR and slot.required and points < 4.0:
             close = [one, *[c for p, c in rivals if points - p < 2 * CLEAR]][:OPTIONS]
             options = list(dict.fromkeys(str(c.value) for c in close))
@@ -261,7 +299,12 @@ def _chunks(text: str, known: frozenset[str], found: list[Candidate]) -> Iterato
         for token in [*re.finditer(r"[^\s]+", match[0]), None]:
             word = token[0].strip(".'").lower() if token else ""
             start = match.start() + token.start() if token else 0
-            stops = token is None or word in trim or word in table("stop") or any(one.start <= start < one.end for one in blocked)
+            stops = (
+                token is None
+                or word in trim
+                or word in table("stop")
+                or any(one.start <= start < one.end for one in blocked)
+            )
             if stops:
                 yield from _chunk(text, match.start(), run, known)
                 run = []

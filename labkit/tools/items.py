@@ -71,17 +71,28 @@ def _item(row: dict, tools: dict[str, Tool]) -> Item:
     turns = row.get("turns") or [row["text"]]
     messages = tuple({"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(turns))
     call = row.get("call") or (row["tools"][0] if row["kind"] == "one" else "")
-    return Item(row["kind"], messages, tuple(tools[n] for n in row["tools"]), call, row.get("args", {}), tuple(row.get("missing", ())))
+    return Item(
+        row["kind"],
+        messages,
+        tuple(tools[n] for n in row["tools"]),
+        call,
+        row.get("args", {}),
+        tuple(row.get("missing", ())),
+    )
 
 
 def _check(half: str) -> None:
     if half not in HALVES:
-        raise ConfigError(f"There is no half {half!r}.", "the items are split into dev and kept", "labkit tools eval --half dev")
+        raise ConfigError(
+            f"There is no half {half!r}.", "the items are split into dev and kept", "labkit tools eval --half dev"
+        )
 
 
 def right_arguments(got: dict, wanted: dict[str, list]) -> bool:
     """Whether a call's arguments are right: each value is one of those listed, nothing is added, nothing required left out."""
-    return got.keys() <= wanted.keys() and all(any(same(got.get(name), one) for one in ok) for name, ok in wanted.items())
+    return got.keys() <= wanted.keys() and all(
+        any(same(got.get(name), one) for one in ok) for name, ok in wanted.items()
+    )
 
 
 def same(got: Any, wanted: Any) -> bool:

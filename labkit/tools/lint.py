@@ -12,7 +12,16 @@ from labkit.tools.tool import as_tools
 
 __all__ = ["lint_file", "lint_tools"]
 
-TEXT = {"description", "title", "default", "examples", "$schema", "$defs", "definitions", "$ref"}  # say something, hold nothing
+TEXT = {
+    "description",
+    "title",
+    "default",
+    "examples",
+    "$schema",
+    "$defs",
+    "definitions",
+    "$ref",
+}  # say something, hold nothing
 PUT_IN_PLACE = {"oneOf", "allOf"}  # rewritten by `schema.normalise`
 
 
@@ -30,7 +39,11 @@ def _skipped(schema: dict) -> list[str]:
     while nodes:
         node = nodes.pop()
         words |= node.keys() - HELD - TEXT - PUT_IN_PLACE
-        nodes += [value for value in (*node.get("properties", {}).values(), *node.get("anyOf", ())) if isinstance(value, Mapping)]
+        nodes += [
+            value
+            for value in (*node.get("properties", {}).values(), *node.get("anyOf", ()))
+            if isinstance(value, Mapping)
+        ]
         nodes += [node["items"]] if isinstance(node.get("items"), Mapping) else []
     return [f"{word} is checked afterwards, not held" for word in sorted(words)]
 

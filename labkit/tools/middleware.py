@@ -63,6 +63,11 @@ class ToolLayer(ChatMiddleware):
         context.options = {name: value for name, value in options.items() if name not in _TOOL_OPTIONS}
         if results:
             context.messages = _answering(context.messages, results)
+            # Instructions come as an option too; beside the worked exchange they only distract a small model.
+            context.options = {
+                "temperature": 0,
+                **{name: value for name, value in context.options.items() if name != "instructions"},
+            }
             return await call_next()
         decision = await self._decide(context.messages, as_tools(_functions(things)), choice)
         if contents := _contents(decision):
@@ -119,8 +124,7 @@ def _result_text(content: Content) -> str:
 
 def _answering(messages: Sequence[Message], results: list[str]) -> list[Message]:
     question = next((one.text for one in reversed(messages) if str(one.role) == "user" and one.text), "")
-    system = [one for one in messages if str(one.role) == "system"]
-    return [*system, *(Message(one["role"], [one["content"]]) for one in answer_messages(question, results))]
+    return [Message(one["role"], [one["content"]]) for one in answer_messages(question, results)]
 
 
 def _plain(messages: Sequence[Message]) -> list[Message]:
@@ -131,7 +135,10 @@ def _plain(messages: Sequence[Message]) -> list[Message]:
 def _contents(decision: Decision) -> list[Content]:
     """Return what the assistant says by itself: calls, a question back, or why it cannot; [] if the model shall answer."""
     if decision.calls:
-        return [Content.from_function_call(call_id=one.id, name=one.tool.name, arguments=one.arguments) for one in decision.calls]
+        return [
+            Content.from_function_call(call_id=one.id, name=one.tool.name, arguments=one.arguments)
+            for one in decision.calls
+        ]
     if decision.question:
         return [Content.from_text(decision.question)]
     if decision.error:
@@ -214,5 +221,8 @@ def _cut(result: Any, characters: int) -> Any:
     if isinstance(result, str) and len(result) > characters:
         return f"{result[:characters]} [cut: {characters} of {len(result)} characters]"
     if isinstance(result, list):
-        return [Content.from_text(_cut(one.text, characters)) if getattr(one, "type", "") == "text" else one for one in result]
+        return [
+            Content.from_text(_cut(one.text, characters)) if getattr(one, "type", "") == "text" else one
+            for one in result
+        ]
     return result

@@ -1,7 +1,7 @@
 """What the model is shown: one line a tool, one worked exchange of another tool, and results as plain text.
 
 Small models repeat the format of what they see. So the worked exchange shows the JSON wanted, and a tool's result is put in as
-"Information: … Question: …": raw JSON of earlier calls would be echoed.
+"Question: … Information: …": raw JSON of earlier calls would be echoed.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from typing import Any
 
 from labkit.tools.tool import Tool
 
-__all__ = ["answer_messages", "arguments_messages", "call_messages", "line", "listing", "name_messages"]
+__all__ = ["answer_messages", "arguments_messages", "call_messages", "line", "listing", "name_messages", "plain"]
 
 EXAMPLE = "get_horoscope(sign: string, days?: integer) - Read the horoscope of a zodiac sign."
-ASKED, CALL = "What do the stars say for Leo over the next 2 days?", {"name": "get_horoscope", "arguments": {"sign": "Leo", "days": 2}}
+ASKED, CALL = (
+    "What do the stars say for Leo over the next 2 days?",
+    {"name": "get_horoscope", "arguments": {"sign": "Leo", "days": 2}},
+)
 
 
 def line(tool: Tool) -> str:
     """Return a tool as one line: name(parameter: type, optional?: type in [values]) - description"""
-    parts = [f"{name}{'' if name in tool.required else '?'}: {_type(schema)}" for name, schema in tool.properties.items()]
+    parts = [
+        f"{name}{'' if name in tool.required else '?'}: {_type(schema)}" for name, schema in tool.properties.items()
+    ]
     return f"{tool.name}({', '.join(parts)}) - {tool.description}"
 
 
@@ -66,14 +71,36 @@ def arguments_messages(tool: Tool, names: Sequence[str], request: str) -> list[d
     about = [f"{name}: {tool.properties[name].get('description') or _type(tool.properties[name])}" for name in names]
     return [
         {"role": "system", "content": "Fill in the form from the request, as JSON. Copy the words of the request."},
-        {"role": "user", "content": f"Form: read the horoscope of a zodiac sign.\nsign: name of the sign\nRequest: {ASKED}"},
+        {
+            "role": "user",
+            "content": f"Form: read the horoscope of a zodiac sign.\nsign: name of the sign\nRequest: {ASKED}",
+        },
         {"role": "assistant", "content": json.dumps({"sign": "Leo"})},
         {"role": "user", "content": "\n".join([f"Form: {tool.description}", *about, f"Request: {request}"])},
     ]
 
 
-def answer_messages(question: str, results: Sequence[str], system: str = "") -> list[dict]:
-    """Return the messages that ask for an answer from what the tools returned, put in as plain text."""
-    information = "\n".join(f"Information: {text}" for text in results)
-    start: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    return [*start, {"role": "user", "content": f"{information}\nQuestion: {question}\nAnswer from the information in one sentence."}]
+def answer_messages(question: str, results: Sequence[str]) -> list[dict]:
+    """Return the messages that ask for an answer from what the tools returned, put in as plain text after one worked exchange."""
+    information = "\n".join(f"Information: {plain(text)}" for text in results)
+    return [
+        {"role": "user", "content": "Question: How tall is the tower?\nInformation: The tower is 120 metres tall."},
+        {"role": "assistant", "content": "The tower is 120 metres tall."},
+        {"role": "user", "content": f"Question: {question}\n{information}"},
+    ]
+
+
+def plain(text: str) -> str:
+    """Return a result as plain text: JSON as "key: value, key: value", anything else as it is."""
+    try:
+        return _spoken(json.loads(text)) if text[:1] in "{[" else text
+    except (ValueError, RecursionError):
+        return text
+
+
+def _spoken(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{str(key).replace('_', ' ')}: {_spoken(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return "; ".join(map(_spoken, value))
+    return value if isinstance(value, str) else json.dumps(value)

@@ -91,19 +91,28 @@ class Measured:
     def table(self) -> str:
         """Return the rates as text."""
         head = f"{self.mode}, {self.half} half: {self.median_seconds:.2f} s a decision (90 %: {self.p90_seconds:.2f}), "
-        head += f"{self.prompt_tokens:.0f} + {self.completion_tokens:.0f} tokens, {self.asks:.1f} questions to the model"
+        head += (
+            f"{self.prompt_tokens:.0f} + {self.completion_tokens:.0f} tokens, {self.asks:.1f} questions to the model"
+        )
         named = {**self.rates, **{f"  right, {kind}": rate for kind, rate in self.by_kind.items()}}
-        rows = [f"{name:22} {100 * r.share:5.1f} %  [{100 * r.low:.0f}, {100 * r.high:.0f}]  {r.hits}/{r.of}" for name, r in named.items()]
+        rows = [
+            f"{name:22} {100 * r.share:5.1f} %  [{100 * r.low:.0f}, {100 * r.high:.0f}]  {r.hits}/{r.of}"
+            for name, r in named.items()
+        ]
         return "\n".join([head, *rows])
 
 
-def measure(endpoint: Any, half: str = "dev", mode: str = "two-stage", limit: int = 0, progress: Progress | None = None) -> Measured:
+def measure(
+    endpoint: Any, half: str = "dev", mode: str = "two-stage", limit: int = 0, progress: Progress | None = None
+) -> Measured:
     """Return the rates of `mode` on a half of the items (the first `limit` of each kind, if given).
 
     Raises ConfigError for an unknown mode or half, and what `Endpoint.chat` raises when the engine itself fails.
     """
     if mode not in MODES:
-        raise ConfigError(f"There is no mode {mode!r}.", f"there are {', '.join(MODES)}", "labkit tools eval --mode two-stage")
+        raise ConfigError(
+            f"There is no mode {mode!r}.", f"there are {', '.join(MODES)}", "labkit tools eval --mode two-stage"
+        )
     chosen = _limited(items(half), limit)
     outcomes = []
     for number, item in enumerate(chosen):
@@ -184,7 +193,9 @@ def judge(item: Item, decision: Decision, seconds: float = 0.0, usage: Usage | N
 
 def _why_not(decision: Decision) -> str:
     error: LabkitError | None = decision.error
-    return f"error: {error.what}" if error else f"missing: {', '.join(decision.missing)}" if decision.missing else "none"
+    return (
+        f"error: {error.what}" if error else f"missing: {', '.join(decision.missing)}" if decision.missing else "none"
+    )
 
 
 def _measured(mode: str, half: str, outcomes: Sequence[Outcome]) -> Measured:
@@ -199,7 +210,10 @@ def _measured(mode: str, half: str, outcomes: Sequence[Outcome]) -> Measured:
         "right abstention": wilson(sum(one.abstained for one in holds), len(holds)),
     }
     seconds = sorted(one.seconds for one in outcomes) or [0.0]
-    mean = {name: statistics.fmean([getattr(one.usage, name) for one in outcomes] or [0]) for name in ("prompt_tokens", "completion_tokens", "asks")}
+    mean = {
+        name: statistics.fmean([getattr(one.usage, name) for one in outcomes] or [0])
+        for name in ("prompt_tokens", "completion_tokens", "asks")
+    }
     return Measured(mode, half, rates, _by_kind(outcomes), statistics.median(seconds), seconds[int(0.9 * (len(seconds) - 1))],
                     **mean, outcomes=list(outcomes))  # fmt: skip
 

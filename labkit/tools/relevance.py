@@ -30,7 +30,9 @@ GENERIC = {"get", "calculat", "comput", "find", "look", "search", "check", "tell
 def odds(tool: Tool, request: Request, plan: Plan) -> float:
     """Return the log-odds that `tool` is what the request asks for: above 0 means rather yes."""
     weights = _weights()
-    return weights["bias"] + sum(weights[name] * value for name, value in zip(SIGNS, signs(tool, request, plan), strict=True))
+    return weights["bias"] + sum(
+        weights[name] * value for name, value in zip(SIGNS, signs(tool, request, plan), strict=True)
+    )
 
 
 @cache

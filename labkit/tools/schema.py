@@ -41,10 +41,14 @@ def _plain(node: Any, defs: dict, above: tuple, name: str) -> dict:
     if not isinstance(node, dict):
         raise BadTool(f"The schema of {name} holds {node!r} where a schema belongs.", "", "")
     if len(above) > MAX_DEPTH:
-        raise BadTool(f"The schema of {name} is deeper than {MAX_DEPTH} levels.", "a small model cannot fill it", "flatten it")
+        raise BadTool(
+            f"The schema of {name} is deeper than {MAX_DEPTH} levels.", "a small model cannot fill it", "flatten it"
+        )
     if "$ref" in node:
         return _follow(node, defs, above, name)
-    node = {key: value for key, value in node.items() if key not in ("$defs", "definitions", "title", "$schema", "default")}
+    node = {
+        key: value for key, value in node.items() if key not in ("$defs", "definitions", "title", "$schema", "default")
+    }
     for word in ("anyOf", "oneOf"):
         if word in node:
             return _alternatives(node, word, defs, above, name)
@@ -58,7 +62,9 @@ def _follow(node: dict, defs: dict, above: tuple, name: str) -> dict:
     ref = node["$ref"]
     key = str(ref).rpartition("/")[2]
     if ref in above:
-        raise BadTool(f"The schema of {name} contains itself ({key}).", "no end to what the model might write", "flatten it")
+        raise BadTool(
+            f"The schema of {name} contains itself ({key}).", "no end to what the model might write", "flatten it"
+        )
     if key not in defs:
         raise BadTool(f"The schema of {name} points to {ref!r}, which is not in it.", "", "")
     rest = {word: value for word, value in node.items() if word != "$ref"}

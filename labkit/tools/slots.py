@@ -107,7 +107,9 @@ def _around(one: Candidate, text: str, others: list[Candidate]) -> tuple[list[st
 def _named_before(slot: Slot, text_before: str, before: list[str]) -> float:
     """Return points for the parameter's name, or a word of its description, shortly before the value."""
     spoken = r"[\s_-]+".join(map(re.escape, split_name(slot.name))) or re.escape(slot.name)
-    if re.search(rf"(?<![A-Za-z]){spoken}\s*(?:=|:|of|is|are|was|at|to)?\s*(?:\$|about|around)?\s*$", text_before, re.I):
+    if re.search(
+        rf"(?<![A-Za-z]){spoken}\s*(?:=|:|of|is|are|was|at|to)?\s*(?:\$|about|around)?\s*$", text_before, re.I
+    ):
         return 4.0
     best = 0.0
     for distance, word in enumerate(reversed(before)):
@@ -161,14 +163,26 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
 def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     """Return points for where the value stands: behind a number it is its unit, alone at the beginning it is a verb."""
     points = 0.0
-    if re.search(r"\d\s?$|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty|fifty)\s$", text[: one.start]):
+    if re.search(
+        r"\d\s?$|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty|fifty)\s$", text[: one.start]
+    ):
         unit = re.search(r"unit|currency|from", slot.label)
-        points += (2.0 if name_stems(slot) & {"from", "sourc"} else 0.8) if unit else -2.0 if one.kind in ("chunk", "name") else 0.0
+        points += (
+            (2.0 if name_stems(slot) & {"from", "sourc"} else 0.8)
+            if unit
+            else -2.0
+            if one.kind in ("chunk", "name")
+            else 0.0
+        )
     single = one.kind in ("chunk", "name", "sentence") and " " not in str(one.value)
     begins = not text[: one.start].strip() or re.search(r"[.?!]\s+$", text[: one.start])
     if single and begins and len(text) - one.end > 10:
         points -= 1.2
-    if single and one.kind == "chunk" and (words(text[: one.start]) or [""])[-1] in ("please", "you", "can", "could", "not"):
+    if (
+        single
+        and one.kind == "chunk"
+        and (words(text[: one.start]) or [""])[-1] in ("please", "you", "can", "could", "not")
+    ):
         points -= 1.2
     if one.kind == "chunk" and str(one.value).lower() in table("adjectives"):
         points -= 1.0

@@ -44,7 +44,12 @@ class Answer:
 
 
 def call(
-    endpoint: Any, messages: Sequence[dict] | str, tools: Iterable, choice: str = "auto", mode: str = "two-stage", usage: Usage | None = None
+    endpoint: Any,
+    messages: Sequence[dict] | str,
+    tools: Iterable,
+    choice: str = "auto",
+    mode: str = "two-stage",
+    usage: Usage | None = None,
 ) -> Decision:
     """Return the Decision which tool to call with which arguments; nothing is executed.
 
@@ -70,7 +75,9 @@ def drive(endpoint: Any, steps: Generator[Ask, str, Decision], usage: Usage | No
         said = reply.text
 
 
-async def drive_async(client: Any, model: str, steps: Generator[Ask, str, Decision], usage: Usage | None = None) -> Decision:
+async def drive_async(
+    client: Any, model: str, steps: Generator[Ask, str, Decision], usage: Usage | None = None
+) -> Decision:
     """Run the steps of `decide` with an AsyncOpenAI client; a cancelled task cancels the request in flight."""
     usage, said = usage if usage is not None else Usage(), None
     while True:
@@ -89,7 +96,12 @@ async def drive_async(client: Any, model: str, steps: Generator[Ask, str, Decisi
 
 
 def answer(
-    endpoint: Any, messages: Sequence[dict] | str, tools: Iterable, choice: str = "auto", ledger: Ledger | None = None, max_tokens: int = 120
+    endpoint: Any,
+    messages: Sequence[dict] | str,
+    tools: Iterable,
+    choice: str = "auto",
+    ledger: Ledger | None = None,
+    max_tokens: int = 120,
 ) -> Answer:
     """Decide, execute and answer in the model's words; without a call, let it answer by itself or ask for what is missing."""
     usage = Usage()
@@ -105,7 +117,9 @@ def answer(
     except RequestError:
         if not results:
             raise
-        return Answer("\n".join(one.text for one in results), decision, results, usage)  # the result is worth more than no answer
+        return Answer(
+            "\n".join(one.text for one in results), decision, results, usage
+        )  # the result is worth more than no answer
     usage.seconds += reply.seconds
     return Answer(reply.text, decision, results, usage)
 
@@ -114,4 +128,7 @@ def as_openai(calls: Sequence[Call]) -> list[dict]:
     """Return calls as the `tool_calls` of an assistant message."""
     import json
 
-    return [{"id": one.id, "type": "function", "function": {"name": one.tool.name, "arguments": json.dumps(one.arguments)}} for one in calls]
+    return [
+        {"id": one.id, "type": "function", "function": {"name": one.tool.name, "arguments": json.dumps(one.arguments)}}
+        for one in calls
+    ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
@@ -37,7 +37,9 @@ class Tool:
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not re.fullmatch(r"[\w.:/-]{1,128}", self.name):
-            raise BadTool(f"{str(self.name)[:80]!r} is no name for a tool.", "letters, digits and _.:/- only", "rename it")
+            raise BadTool(
+                f"{str(self.name)[:80]!r} is no name for a tool.", "letters, digits and _.:/- only", "rename it"
+            )
         object.__setattr__(self, "parameters", normalise(self.parameters, self.name))
         object.__setattr__(self, "engine", engine_schema(self.parameters))
 
@@ -88,30 +90,43 @@ def _from_dict(thing: Mapping) -> Tool:
 
 
 def _from_function(function: Callable) -> Tool:
-    import pydantic
-
     name = getattr(function, "__name__", type(function).__name__)
-    try:
-        schema = pydantic.TypeAdapter(function).json_schema()
-    except (pydantic.errors.PydanticUserError, pydantic.errors.PydanticSchemaGenerationError, NameError) as error:
-        raise BadTool(f"The parameters of {name} cannot be described.", str(error).splitlines()[0], "add type hints") from error
-    if schema.get("type") != "object":
-        raise BadTool(f"{name} takes positional-only or variable parameters.", "a call gives them by name", "name them")
-    text = inspect.getdoc(function) or ""
-    for parameter, about in (_lines_about(text, schema["properties"]) | _annotations(function)).items():
+    typed, descriptions = _typed_parameters(function, name)
+    schema, text = typed.json_schema(), inspect.getdoc(function) or ""
+    for parameter, about in (_lines_about(text, schema["properties"]) | descriptions).items():
         schema["properties"][parameter].setdefault("description", about)
-    return Tool(name, _first_paragraph(text), schema, function, getattr(function, "repeatable", False))
+
+    def with_types(**arguments):
+        return function(**typed.validate_python(arguments))  # a dataclass arrives as one, not as a dict
+
+    return Tool(name, _first_paragraph(text), schema, with_types, getattr(function, "repeatable", False))
 
 
-def _annotations(function: Callable) -> dict[str, str]:
-    """Return the texts in Annotated[type, "text"]."""
-    hints: Mapping[str, Any] = get_type_hints(function, include_extras=True)
-    found = {}
-    for name, hint in hints.items():
-        texts: Sequence = [extra for extra in getattr(hint, "__metadata__", ()) if isinstance(extra, str)]
-        if texts and name != "return":
-            found[name] = texts[0]
-    return found
+def _typed_parameters(function: Callable, name: str):
+    """Return pydantic's view of the parameters, and the texts in Annotated[type, "text"]."""
+    import pydantic
+    from typing_extensions import NotRequired, TypedDict
+
+    hints, fields, descriptions = _hints(function, name), {}, {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+            raise BadTool(f"{name} takes {parameter}.", "a call gives parameters by name", "name them")
+        hint = hints.get(parameter.name, Any)
+        fields[parameter.name] = hint if parameter.default is parameter.empty else NotRequired[hint]
+        descriptions |= {parameter.name: one for one in getattr(hint, "__metadata__", ()) if isinstance(one, str)}
+    try:
+        return pydantic.TypeAdapter(TypedDict(name, fields)), descriptions
+    except (pydantic.errors.PydanticUserError, TypeError) as error:
+        raise BadTool(
+            f"The parameters of {name} cannot be described.", str(error).splitlines()[0], "add type hints"
+        ) from error
+
+
+def _hints(function: Callable, name: str) -> dict[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except (NameError, TypeError) as error:
+        raise BadTool(f"The type hints of {name} cannot be read.", str(error), "import what they name") from error
 
 
 def _lines_about(text: str, names: Iterable[str]) -> dict[str, str]:

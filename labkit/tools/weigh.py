@@ -34,7 +34,10 @@ def fit() -> dict[str, float]:
         held_out[out] = weights[0] + rows[out] @ weights[1:]
     weights = _logistic(rows, wanted, weight)
     bias = weights[0] - _threshold(chosen, held_out, item_of, own)
-    return {"bias": round(float(bias), 3), **{name: round(float(w), 3) for name, w in zip(SIGNS, weights[1:], strict=True)}}
+    return {
+        "bias": round(float(bias), 3),
+        **{name: round(float(w), 3) for name, w in zip(SIGNS, weights[1:], strict=True)},
+    }
 
 
 def _pairs(chosen: Sequence[Item]):
@@ -65,7 +68,9 @@ def _logistic(x, y, weight):
     for _ in range(60):
         p = 1 / (1 + np.exp(-a @ b))
         gradient = a.T @ (weight * (p - y)) / total + ridge @ b
-        b = b - np.linalg.solve((a * (weight * p * (1 - p))[:, None]).T @ a / total + ridge + 1e-9 * np.eye(len(b)), gradient)
+        b = b - np.linalg.solve(
+            (a * (weight * p * (1 - p))[:, None]).T @ a / total + ridge + 1e-9 * np.eye(len(b)), gradient
+        )
     return b
 
 

@@ -10,7 +10,24 @@ from labkit.paths import data_dir
 
 __all__ = ["content", "split_name", "stem", "table", "words"]
 
-ENDINGS = ("ations", "ation", "ators", "ator", "ating", "ated", "ates", "ions", "ion", "ings", "ing", "ies", "ed", "es", "ly", "s")
+ENDINGS = (
+    "ations",
+    "ation",
+    "ators",
+    "ator",
+    "ating",
+    "ated",
+    "ates",
+    "ions",
+    "ion",
+    "ings",
+    "ing",
+    "ies",
+    "ed",
+    "es",
+    "ly",
+    "s",
+)
 
 
 @cache
