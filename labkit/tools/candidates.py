@@ -197,8 +197,7 @@ def _number_lists(text: str, numbers: list[Candidate]) -> list[Candidate]:
         if run and (
             one is None
             or not re.fullmatch(r"\s*(?:,|;|and|&|\s)*\s*", between)
-            or not between.strip(" ")
-            and "," not in text
+            or (not between.strip(" ") and "," not in text)
         ):
             found += _run(run)
             run = []

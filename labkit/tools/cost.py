@@ -16,7 +16,7 @@ __all__ = ["measure"]
 
 
 def measure(rounds: int = 3) -> dict:
-    """Return milliseconds a decision (median, 90 %), milliseconds a tool looked at, and the share of decisions that ask the model."""
+    """Return milliseconds a decision (median, 90 %) and a tool looked at, and the share of decisions that ask the model."""
     chosen = items("dev")
     for item in chosen:  # word vectors and patterns are read once; that is start-up, not cost
         _decision(item)

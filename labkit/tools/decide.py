@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from labkit.errors import BadCall, BadTool, ToolError, UnknownTool
 from labkit.tools import prompt
-from labkit.tools.fill import Plan, Request, fill
+from labkit.tools.fill import fill
+from labkit.tools.plan import Plan, Request
 from labkit.tools.reading import read_call, read_json
 from labkit.tools.relevance import odds
 from labkit.tools.schema import check
@@ -122,7 +123,7 @@ def request_of(messages: Sequence[dict] | str) -> Request:
     before = turns[last - 1][1] if last else ""
     earlier = [said for role, said in turns[:last] if role == "user"]
     answers = turns[last - 1][0] == "assistant" and before.rstrip().endswith("?") if last else False
-    follows = bool(FOLLOW_UP.match(text)) or len(text.split()) <= 3 and answers
+    follows = bool(FOLLOW_UP.match(text)) or (len(text.split()) <= 3 and answers)
     return Request(text, earlier[-1] if earlier and (answers or follows) else "")
 
 

@@ -176,7 +176,7 @@ class CallGuard(FunctionMiddleware):
             return
         try:
             await asyncio.wait_for(_run(context, call_next), ledger.seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             context.result = f"Error: {name} did not end within {ledger.seconds:g} s."
             return  # it may still go on: the call stays unfinished
         except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the agent shall see what

@@ -1,4 +1,4 @@
-"""Five rates of tool calling, counted on the course's items: parses, fits the schema, right tool, right arguments, right abstention.
+"""Five rates of tool calling on the course's items: parses, fits the schema, right tool, right arguments, right abstention.
 
     measure(endpoint, "kept", "two-stage").table()
 

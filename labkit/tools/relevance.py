@@ -13,18 +13,23 @@ import tomllib
 from functools import cache, lru_cache
 
 from labkit.paths import data_dir
-from labkit.tools.fill import Plan, Request
+from labkit.tools.plan import Plan, Request
 from labkit.tools.tool import Tool
 from labkit.tools.vectors import alike
 from labkit.tools.words import content, split_name, stem, words
 
 __all__ = ["SIGNS", "odds", "signs"]
 
-SIGNS = ("name_words", "name_near", "about_near", "request_near", "best_near", "name_exact", "request_exact", "filled", "sure", "least_near",
-         "value_near")  # fmt: skip
-GENERIC = {"get", "calculat", "comput", "find", "look", "search", "check", "tell", "list", "show", "giv", "return", "retriev", "fetch",
-           "determin", "creat", "mak", "set", "tool", "function", "data", "info", "information", "detail", "value", "number", "us",
-           "user", "specifi", "provid", "current", "given", "api", "add", "run"}  # fmt: skip
+SIGNS = (
+    "name_words", "name_near", "about_near", "request_near", "best_near", "name_exact", "request_exact", "filled", "sure",
+    "least_near", "value_near",
+)  # fmt: skip
+# Words that many tools have in their names and descriptions, and that say nothing of what they do.
+GENERIC = {
+    "get", "calculat", "comput", "find", "look", "search", "check", "tell", "list", "show", "giv", "return", "retriev", "fetch",
+    "determin", "creat", "mak", "set", "tool", "function", "data", "info", "information", "detail", "value", "number", "us",
+    "user", "specifi", "provid", "current", "given", "api", "add", "run",
+}  # fmt: skip
 
 
 def odds(tool: Tool, request: Request, plan: Plan) -> float:

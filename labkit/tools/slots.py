@@ -49,18 +49,40 @@ class Slot:
         return self.schema[1]
 
     @property
+    def values(self) -> tuple[str, ...]:
+        """The values of an enum, as texts."""
+        return self.schema[2]
+
+    @property
+    def least(self) -> float | None:
+        """The smallest number allowed."""
+        return self.schema[3]
+
+    @property
+    def most(self) -> float | None:
+        """The largest number allowed."""
+        return self.schema[4]
+
+    @property
     def label(self) -> str:
         """Name and description as one lower-case text."""
-        return f"{' '.join(split_name(self.name))} {self.name.lower()} {self.about.lower()}"
+        return _label(self.name, self.about)
+
+
+@lru_cache(2048)
+def _label(name: str, about: str) -> str:
+    return f"{' '.join(split_name(name))} {name.lower()} {about.lower()}"
 
 
 @lru_cache(2048)
 def name_stems(slot: Slot) -> frozenset[str]:
+    """Return the stems of the words of a parameter's name."""
     return frozenset(stem(word) for word in split_name(slot.name))
 
 
 @lru_cache(2048)
 def about_stems(slot: Slot) -> frozenset[str]:
+    """Return the stems of the words of its description that its name lacks."""
     return frozenset(stem(word) for word in content(slot.about)) - name_stems(slot)
 
 
@@ -189,14 +211,17 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     return points
 
 
-_BASE = {"quoted": 2.5, "name": 2.0, "long": 1.9, "pair": 1.4, "chunk": 1.2, "clause": 0.0, "sentence": 0.4, "symbol": 0.6, "id": 0.8, "formula": 0.4,
-         "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0}  # fmt: skip
+# What a kind of candidate is worth where any text will do.
+_BASE = {
+    "quoted": 2.5, "name": 2.0, "long": 1.9, "pair": 1.4, "chunk": 1.2, "clause": 0.0, "sentence": 0.4, "symbol": 0.6, "id": 0.8,
+    "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0,
+}  # fmt: skip
 
 
 def _cue_points(slot: Slot, before: str) -> float:
     """Return points for a word before the value that speaks for the parameter: "from", "by", "called", its own name."""
     near = re.split(r"[.?!;]\s", before)[-1]
-    previous = [word for word in words(near)[-5:]]
+    previous = words(near)[-5:]
     while previous and previous[-1] in ("the", "a", "an", "my", "your", "our", "his", "her", "their"):
         previous.pop()
     if not previous:
@@ -212,8 +237,12 @@ def _cue_points(slot: Slot, before: str) -> float:
     return points
 
 
-_OPPOSITE = {"from": frozenset({"to", "destin", "target", "end", "new"}), "to": frozenset({"from", "origin", "start", "old", "sourc"}),
-             "into": frozenset({"from", "origin", "text", "sourc", "old"})}  # fmt: skip
+# A word before the value -> stems of parameters that it speaks against.
+_OPPOSITE = {
+    "from": frozenset({"to", "destin", "target", "end", "new"}),
+    "to": frozenset({"from", "origin", "start", "old", "sourc"}),
+    "into": frozenset({"from", "origin", "text", "sourc", "old"}),
+}
 
 
 def _meaning_points(slot: Slot, one: Candidate) -> float:

@@ -104,8 +104,10 @@ def _from_function(function: Callable) -> Tool:
 
 def _typed_parameters(function: Callable, name: str):
     """Return pydantic's view of the parameters, and the texts in Annotated[type, "text"]."""
+    from typing import NotRequired
+
     import pydantic
-    from typing_extensions import NotRequired, TypedDict
+    from typing_extensions import TypedDict
 
     hints, fields, descriptions = _hints(function, name), {}, {}
     for parameter in inspect.signature(function).parameters.values():
@@ -113,7 +115,8 @@ def _typed_parameters(function: Callable, name: str):
             raise BadTool(f"{name} takes {parameter}.", "a call gives parameters by name", "name them")
         hint = hints.get(parameter.name, Any)
         fields[parameter.name] = hint if parameter.default is parameter.empty else NotRequired[hint]
-        descriptions |= {parameter.name: one for one in getattr(hint, "__metadata__", ()) if isinstance(one, str)}
+        if about := next((one for one in getattr(hint, "__metadata__", ()) if isinstance(one, str)), ""):
+            descriptions[parameter.name] = about
     try:
         return pydantic.TypeAdapter(TypedDict(name, fields)), descriptions
     except (pydantic.errors.PydanticUserError, TypeError) as error:

@@ -1,7 +1,8 @@
 """Fit the weights of `relevance` on the development half, and write them to data/tool_weights.toml.
 
 Every request of the half is paired with every tool of the half: the right one is the only yes. A wrong tool that an item itself
-offers weighs half as much; of the thousands of others those weigh most that could be called, because nothing is missing. Logistic regression with a small ridge; then the
+offers weighs half as much; of the thousands of others those weigh most that could be called, because nothing is missing.
+Logistic regression with a small ridge; then the
 threshold is set so that, on requests and tools that the weights were not fitted on, wrong calls and wrong silence are balanced.
 """
 
@@ -11,8 +12,9 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit.tools.fill import Request, fill
+from labkit.tools.fill import fill
 from labkit.tools.items import Item, items, toolbox
+from labkit.tools.plan import Request
 from labkit.tools.relevance import SIGNS, signs
 
 __all__ = ["fit", "write"]
