@@ -26,8 +26,8 @@ TABLES = """
 create table customer (id text primary key, name text, city text, since integer, tier text);
 create table "order" (id text primary key, customer text references customer, thing text, status text, "when" text);
 create table ticket (id text primary key, customer text, issue text not null, priority text not null, status text not null);
-create table device (id text primary key, customer text, kind text, firmware integer, battery_percent integer, temperature_c integer,
-                     last_seen_hours integer);
+create table device (id text primary key, customer text, kind text, firmware integer, battery_percent integer,
+                     temperature_c integer, last_seen_hours integer);
 create table rule (reading text, below integer, above integer, finding text, article text);
 create table article (id text primary key, title text, text text);
 create virtual table article_words using fts5(id unindexed, title, text, tokenize = 'porter');

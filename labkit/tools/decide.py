@@ -18,27 +18,27 @@ from labkit.tools.fill import fill
 from labkit.tools.plan import Plan, Request
 from labkit.tools.reading import read_call, read_json
 from labkit.tools.relevance import odds
-from labkit.tools.schema import check
+from labkit.tools.schema import check, longest
 from labkit.tools.tool import Tool
 
 __all__ = ["Ask", "Call", "Decision", "decide", "request_of"]
 
 CLOSE = 0.35  # log-odds: nearer than this, and the model chooses between two tools
-MOST_TOKENS = 300
+MOST_TOKENS = 1200
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One question to the model: chat `messages`, the JSON `schema` that holds its answer, and a limit on its length."""
+    """One question to the model: chat `messages`, and the JSON `schema` that holds its answer."""
 
     messages: list[dict]
     schema: dict
-    max_tokens: int = MOST_TOKENS
 
     def parameters(self) -> dict:
         """Return the parameters of the chat request that it makes."""
         held = {"type": "json_schema", "json_schema": {"name": "call", "strict": True, "schema": self.schema}}
-        return {"response_format": held, "max_tokens": self.max_tokens, "temperature": 0}
+        # The schema ends every value, so an answer that is cut off is one that this limit cut: it must never do that needlessly.
+        return {"response_format": held, "max_tokens": min(MOST_TOKENS, 16 + longest(self.schema)), "temperature": 0}
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _ranked(request: Request, tools: Sequence[Tool]) -> list[tuple[float, Tool, 
 def _let_model_choose(request: Request, close: list, decision: Decision):
     names = [tool.name for _, tool, _ in close]
     said = yield Ask(
-        prompt.name_messages([tool for _, tool, _ in close], _whole(request)), _object({"name": {"enum": names}}), 64
+        prompt.name_messages([tool for _, tool, _ in close], _whole(request)), _object({"name": {"enum": names}})
     )
     found = read_json(said)
     name = found.get("name") if isinstance(found, dict) else None
@@ -213,7 +213,7 @@ def _arguments(request: Request, tool: Tool, plan: Plan, decision: Decision) -> 
     values = dict(plan.values)
     ask_for = [name for name in tool.properties if name in plan.open or name in plan.missing]
     if ask_for:
-        form = {name: _held(tool, name, plan.open.get(name) or []) for name in ask_for}
+        form = {name: _held(tool, name, plan.open.get(name) or [], request) for name in ask_for}
         said = yield Ask(prompt.arguments_messages(tool, ask_for, _whole(request)), _object(form))
         found = read_json(said)
         if not isinstance(found, dict):
@@ -225,5 +225,12 @@ def _arguments(request: Request, tool: Tool, plan: Plan, decision: Decision) -> 
     return _checked(tool, ordered, decision)
 
 
-def _held(tool: Tool, name: str, options: list) -> dict:
-    return {"enum": options} if options else tool.engine["properties"][name]
+def _held(tool: Tool, name: str, options: list, request: Request) -> dict:
+    """Return the schema that holds one argument: the options if there are any, and no text longer than what the user said."""
+    if options:
+        return {"enum": options}
+    held = tool.engine["properties"][name]
+    if held.get("type") == "string" and "maxLength" in held:
+        said = len(_whole(request)) + 10
+        return {**held, "maxLength": max(min(held["maxLength"], said), held.get("minLength", 0))}
+    return held

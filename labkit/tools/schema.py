@@ -7,11 +7,12 @@ model may run away inside a string. lint: which words no engine would hold, by l
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from labkit.errors import BadTool
 
-__all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "normalise"]
+__all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
 
 MAX_LENGTH, MAX_ITEMS, MAX_DEPTH = 200, 8, 12
 ALIASES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "int": "integer",
@@ -129,13 +130,33 @@ def engine_schema(schema: dict) -> dict:
     if kind is None:
         return {"type": "string", "maxLength": MAX_LENGTH}  # anything goes; a string can hold most of it
     if kind == "string":
-        held["maxLength"] = min(held.get("maxLength", MAX_LENGTH), max(MAX_LENGTH, held.get("minLength", 0)))
+        held["maxLength"] = _cap(held, "maxLength", "minLength", MAX_LENGTH)
     if kind == "array":
         held["items"] = engine_schema(held["items"])
-        held["maxItems"] = min(held.get("maxItems", MAX_ITEMS), max(MAX_ITEMS, held.get("minItems", 0)))
+        held["maxItems"] = _cap(held, "maxItems", "minItems", MAX_ITEMS)
     if kind == "object":
         held["properties"] = {key: engine_schema(value) for key, value in held["properties"].items()}
     return held
+
+
+def _cap(schema: dict, most: str, least: str, cap: int) -> int:
+    wished, needed = schema.get(most), schema.get(least)
+    cap = max(cap, needed if isinstance(needed, int) else 0)
+    return min(wished, cap) if isinstance(wished, int) else cap
+
+
+def longest(schema: dict) -> int:
+    """Return how many characters a JSON value of an engine schema can have: more tokens than that it never takes."""
+    if "anyOf" in schema:
+        return max(map(longest, schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        return max(len(json.dumps(one)) for one in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type")
+    if kind == "object":
+        return 2 + sum(len(name) + 6 + longest(one) for name, one in schema["properties"].items())
+    if kind == "array":
+        return 2 + schema["maxItems"] * (2 + longest(schema["items"]))
+    return 2 + schema.get("maxLength", 30)
 
 
 def check(value: Any, schema: dict) -> list[str]:
