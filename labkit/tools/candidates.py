@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.tools.spoken import spoken, tidy
 from labkit.tools.words import table
 
 __all__ = ["Candidate", "find", "phrases"]
@@ -113,41 +114,26 @@ def _numbers(text: str) -> list[Candidate]:
         digits = match[0].replace(",", "").replace("−", "-")
         if digits.startswith("-") and before[-1:].isdigit():  # "5-10" is a range, not minus ten
             digits = digits[1:]
+        if len(digits) > 15:  # no quantity has so many digits: it is the number of something
+            found.append(Candidate(digits, "id", match.start(), match.end()))
+            continue
         number = float(digits) if "." in digits else int(digits)
         scale = re.match(r"\s?(hundred|thousand|million|billion|trillion|k)\b", text[match.end() :], re.I)
         if scale:
-            number = _tidy(number * table("scales")[scale[1].lower()])
+            number = tidy(number * table("scales")[scale[1].lower()])
         end = match.end() + (scale.end() if scale else 0)
         found.append(_maybe_percent(text, number, match.start(), end))
     return found + _number_words(text, found)
 
 
 def _number_words(text: str, known: list[Candidate]) -> list[Candidate]:
-    units, scales = table("numbers"), table("scales")
-    word = "|".join([*units, "hundred", "thousand", "million", "billion"])
-    found = []
-    for match in re.finditer(rf"\b(?:{word})(?:(?:[\s-]+|\s+and\s+)(?:{word}))*\b", text, re.I):
-        total = current = 0
-        for one in re.findall(r"[a-z]+", match[0].lower()):
-            if one in scales and one != "k":
-                current = (current or 1) * scales[one]
-                if scales[one] >= 1000:
-                    total, current = total + current, 0
-            elif one in units:
-                current = current + units[one] if one != "dozen" else (current or 1) * 12
-        one = Candidate(_tidy(total + current), "number", match.start(), match.end())
-        if not _inside(one, known):
-            found.append(_maybe_percent(text, one.value, one.start, one.end))
-    return found
+    found = [Candidate(value, "number", start, end) for value, start, end in spoken(text)]
+    return [_maybe_percent(text, one.value, one.start, one.end) for one in found if not _inside(one, known)]
 
 
 def _maybe_percent(text: str, number: float, start: int, end: int) -> Candidate:
     percent = re.match(r"\s?(?:%|percent\b|per cent\b)", text[end:], re.I)
     return Candidate(number, "percent" if percent else "number", start, end)
-
-
-def _tidy(number: float) -> float | int:
-    return int(number) if float(number).is_integer() else number
 
 
 def _names(text: str) -> list[Candidate]:

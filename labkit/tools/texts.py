@@ -73,7 +73,11 @@ def _pool(work: Work, stems: frozenset[str]) -> list[Candidate]:
         one for one in every if one.kind not in ("percent", "numbers", "words") and str(one.value).lower() not in taken
     ]
     pool = [one for one in pool if one.kind == "quoted" or not any(_within(one, other) for other in quoted)]
-    return [one for one in pool if not any(overlap(one, other) for other in used)]
+    return [
+        one
+        for one in pool
+        if not any(overlap(one, other) for other in used) and not (one.kind == "number" and one in work.used)
+    ]
 
 
 def _parameter_words(tool: Tool) -> frozenset[str]:

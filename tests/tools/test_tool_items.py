@@ -13,7 +13,7 @@ ALL = [(half, item) for half in course.HALVES for item in course.items(half)]
 # What stands for a value in other words: the text says the left, the call has the right.
 SAID_OTHERWISE = {"USD": "dollar", "EUR": "euro", "JPY": "yen", "CHF": "franc", "GBP": "pound", "DKK": "crowns", "km": "kilomet",
                   "swimming": "swim", "cycling": "cycle", "kilometers": "kilomet"}  # fmt: skip
-COUNTS = "zero one two three four five six seven eight nine ten eleven twelve".split()
+COUNTS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 
 
 def test_there_are_enough_of_each_kind_in_both_halves():
@@ -69,17 +69,28 @@ def _said(value, text: str) -> bool:
         return any(one in low for one in near) or words.get(value, "?") in low
     if value[:2] == "20" and value not in low:  # 2027-06-12 was said as 12 June 2027
         return value[:4] in low and str(int(value[8:])) in low
-    return value.lower().replace(",", "") in low or SAID_OTHERWISE.get(value, "?") in low or value.rstrip("s").lower() in low
+    return (
+        value.lower().replace(",", "") in low
+        or SAID_OTHERWISE.get(value, "?") in low
+        or value.rstrip("s").lower() in low
+    )
 
 
 def test_values_are_the_same_but_for_form():
     assert course.same("Paris, France", "paris france") and course.same(3, 3.0) and course.same([1, "A"], [1.0, "a"])
-    assert not course.same(True, 1) and not course.same("3", 3) and not course.same([1], [1, 2]) and not course.same("", "a")
+    assert (
+        not course.same(True, 1)
+        and not course.same("3", 3)
+        and not course.same([1], [1, 2])
+        and not course.same("", "a")
+    )
 
 
 def test_arguments_are_right_only_as_a_whole():
     wanted = {"city": ["Paris"], "days": [3, None]}
-    assert course.right_arguments({"city": "paris"}, wanted) and course.right_arguments({"city": "Paris", "days": 3}, wanted)
+    assert course.right_arguments({"city": "paris"}, wanted) and course.right_arguments(
+        {"city": "Paris", "days": 3}, wanted
+    )
     for wrong in ({}, {"city": "Rome"}, {"city": "Paris", "days": 2}, {"city": "Paris", "unit": "c"}):
         assert not course.right_arguments(wrong, wanted)
 

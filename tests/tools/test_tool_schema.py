@@ -38,9 +38,14 @@ def test_a_typed_function_becomes_a_tool():
     assert tool.properties["wall"] == {"type": "string", "description": "which one"}
     assert tool.properties["colour"]["enum"] == ["red", "blue"]
     assert tool.properties["where"]["properties"].keys() == {"city", "country"}
-    assert line(tool).startswith('paint(wall: string, colour: string in ["red", "blue"], coats?: integer, where?: {city: string')
+    assert line(tool).startswith(
+        'paint(wall: string, colour: string in ["red", "blue"], coats?: integer, where?: {city: string'
+    )
     # The function gets what its hints say, not raw JSON.
-    assert tool.function(wall="a", colour="red", where={"city": "Nice"}) == "a Colour.RED 1 Place(city='Nice', country='France')"
+    assert (
+        tool.function(wall="a", colour="red", where={"city": "Nice"})
+        == "a Colour.RED 1 Place(city='Nice', country='France')"
+    )
 
 
 def test_annotations_describe_parameters_of_methods_too():
@@ -58,7 +63,11 @@ def test_agent_framework_tools_and_dicts_are_the_same_tool():
     def greet(name: str, times: int = 1) -> str:
         return name * times
 
-    spec = {"type": "object", "properties": {"name": {"type": "string"}, "times": {"type": "integer"}}, "required": ["name"]}
+    spec = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "times": {"type": "integer"}},
+        "required": ["name"],
+    }
     ours = as_tool({"type": "function", "function": {"name": "greet", "description": "Greet.", "parameters": spec}})
     theirs = as_tool(FunctionTool(func=greet, name="greet", description="Greet."))
     assert ours == theirs
@@ -66,20 +75,30 @@ def test_agent_framework_tools_and_dicts_are_the_same_tool():
 
 
 def tool(**properties):
-    return as_tool({"name": "t", "parameters": {"type": "object", "properties": properties, "required": list(properties)}})
+    return as_tool(
+        {"name": "t", "parameters": {"type": "object", "properties": properties, "required": list(properties)}}
+    )
 
 
 def test_dialects_are_understood():
-    got = tool(a={"type": "float"}, b={"type": "tuple", "items": {"type": "any"}}, c={"type": ["string", "null"]},
-               d={"anyOf": [{"type": "integer"}, {"type": "null"}]}, e={"type": "dict", "properties": {"x": {"type": "double"}}}).properties  # fmt: skip
-    assert (got["a"]["type"], got["b"]["type"], got["c"]["type"], got["d"]["type"]) == ("number", "array", "string", "integer")
+    got = tool(
+        a={"type": "float"},
+        b={"type": "tuple", "items": {"type": "any"}},
+        c={"type": ["string", "null"]},
+        d={"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        e={"type": "dict", "properties": {"x": {"type": "double"}}},
+    ).properties
+    assert [got[name]["type"] for name in "abcd"] == ["number", "array", "string", "integer"]
     assert got["e"]["properties"]["x"]["type"] == "number" and got["e"]["additionalProperties"] is False
 
 
 @pytest.mark.parametrize(
     ("parameters", "why"),
     [
-        ({"$ref": "#/$defs/a", "$defs": {"a": {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}}}}, "contains itself"),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}}}},
+            "contains itself",
+        ),
         ({"type": "object", "properties": {"x": {"$ref": "#/$defs/gone"}}}, "not in it"),
         ({"type": "string"}, "no object"),
         ({"type": "object", "properties": {"x": {"type": "tree"}}}, "type 'tree'"),
@@ -102,7 +121,9 @@ def test_a_schema_that_goes_too_deep_is_refused():
         as_tool({"name": "t", "parameters": deep})
 
 
-@pytest.mark.parametrize("thing", [7, {"description": "no name"}, {"name": "a b"}, {"name": ""}, lambda *args: 1, lambda a, /: a])
+@pytest.mark.parametrize(
+    "thing", [7, {"description": "no name"}, {"name": "a b"}, {"name": ""}, lambda *args: 1, lambda a, /: a]
+)
 def test_what_is_no_tool_is_refused(thing):
     with pytest.raises(BadTool):
         as_tool(thing)
@@ -114,7 +135,9 @@ def test_two_tools_of_one_name_are_refused():
 
 
 def test_every_length_is_capped_for_the_engine_and_nothing_is_lost_for_the_check():
-    got = tool(a={"type": "string", "pattern": "^x", "maxLength": 10**6}, b={"type": "array", "items": {"type": "string"}})
+    got = tool(
+        a={"type": "string", "pattern": "^x", "maxLength": 10**6}, b={"type": "array", "items": {"type": "string"}}
+    )
     held = got.engine["properties"]
     assert held["a"] == {"type": "string", "maxLength": 200}
     assert held["b"]["maxItems"] == 8 and held["b"]["items"]["maxLength"] == 200
@@ -133,7 +156,8 @@ def test_engine_schemas_are_held_by_llguidance():
 
 
 def test_the_lint_says_what_is_only_checked_afterwards():
-    found = lint_tools([tool(a={"type": "string", "pattern": "x+"}, b={"type": "array", "uniqueItems": True, "items": {}}).to_openai()])
+    strict = tool(a={"type": "string", "pattern": "x+"}, b={"type": "array", "uniqueItems": True, "items": {}})
+    found = lint_tools([strict.to_openai()])
     assert found == {"t": ["pattern is checked afterwards, not held", "uniqueItems is checked afterwards, not held"]}
 
 
