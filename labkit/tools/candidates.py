@@ -103,8 +103,8 @@ def _dates(text: str) -> list[Candidate]:
     relative = rf"\b(?:today|tonight|tomorrow|yesterday|next (?:week|month|year|{weekday})|{weekday})\b"
     found += [Candidate(m[0], "day", m.start(), m.end()) for m in re.finditer(relative, text, re.I)]
     partial = rf"\b(?:{day}(?:\s+of)?\s+(?:{month})|(?:{month})\s+{day})\b"
-    found += [Candidate(m[0], "day", m.start(), m.end()) for m in re.finditer(partial, text, re.I)]
-    return found
+    partials = [Candidate(m[0], "day", m.start(), m.end()) for m in re.finditer(partial, text, re.I)]
+    return found + [one for one in partials if not _inside(one, found)]
 
 
 def _numbers(text: str) -> list[Candidate]:

@@ -24,6 +24,7 @@ from labkit.tools.tool import Tool
 __all__ = ["Ask", "Call", "Decision", "decide", "request_of"]
 
 CLOSE = 0.35  # log-odds: nearer than this, and the model chooses between two tools
+MOST_LEAD = 2.0
 MOST_TOKENS = 1200
 
 
@@ -169,7 +170,9 @@ def _checked(tool: Tool, arguments: dict, decision: Decision) -> Decision:
 def _two_stages(request: Request, tools: Sequence[Tool], choice: str, decision: Decision) -> Steps:
     ranked = _ranked(request, tools)
     best, tool, plan = ranked[0]
-    if choice == "auto" and best < 0:
+    # Among several tools, one that stands out speaks for itself: where none fits, all come out alike.
+    lead = min(MOST_LEAD, best - ranked[1][0]) if len(ranked) > 1 else 0.0
+    if choice == "auto" and best + lead < 0:
         decision.trace.append(f"none: {tool.name} comes nearest with odds of {best:+.1f}")
         return decision
     close = [row for row in ranked if best - row[0] < CLOSE and bool(row[2].missing) == bool(plan.missing)]

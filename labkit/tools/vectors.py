@@ -3,7 +3,7 @@
     alike(["movie"], ["film"])            # near 1: the same thing; near 0: nothing to do with each other
 
 Asked in words whether a tool fits a request, a 135M model hardly beats a coin; its word vectors know that a film is a movie. So
-labkit ships them: the common words of its vocabulary, 96 numbers each (data/tool_words.npz, made from the weights by `make`).
+labkit ships them: the whole words of its vocabulary, 96 numbers each (data/tool_words.npz, made from the weights by `make`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["alike", "make", "vectors"]
 
-WORDS, NUMBERS = 16_000, 96
+WORDS, NUMBERS = 25_000, 96
 
 
 def file() -> Path:
