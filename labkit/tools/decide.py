@@ -194,7 +194,7 @@ def _ranked(request: Request, tools: Sequence[Tool]) -> list[tuple[float, Tool, 
         plan = fill(tool, request)
         score = odds(tool, request, plan)
         if request.earlier:  # an answer to a question says little by itself
-            score = max(score, odds(tool, Request(_whole(request)), plan))
+            score = max(score, *(odds(tool, Request(said), plan) for said in (request.earlier, _whole(request))))
         rows.append((score, tool, plan))
     return sorted(rows, key=lambda row: -row[0])
 

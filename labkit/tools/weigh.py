@@ -1,9 +1,10 @@
 """Fit the weights of `relevance` on the development half, and write them to data/tool_weights.toml.
 
 Every request of the half is paired with every tool of the half: the right one is the only yes. A wrong tool that an item itself
-offers weighs half as much; of the thousands of others those weigh most that could be called, because nothing is missing. A twin, a
-tool that takes the right one's values for another's purpose, stands for the hardest requests to leave alone. Logistic regression
-with a small ridge; then the threshold is set so that, on requests and tools that the weights were not fitted on, wrong calls and wrong silence are balanced.
+offers weighs half as much; of the thousands of others those weigh most that could be called, because nothing is missing. A twin,
+a tool that takes the right one's values for another's purpose, stands for the hardest requests to leave alone. Logistic
+regression with a small ridge; then the threshold is set so that, on requests and tools that the weights were not fitted on,
+wrong calls and wrong silence are balanced.
 """
 
 from __future__ import annotations
