@@ -40,10 +40,11 @@ def default_model() -> Model:
     return next(one for one in models() if one.default)
 
 
-def model(alias: str) -> Model:
+def model(alias: str, engine: str | None = None) -> Model:
     """Return the model of an alias ("phi-4"), a variant ("smollm2-135m:q4_1") or an engine's own name for it.
 
-    Own names are repository ids, Ollama tags, Foundry aliases and GGUF file names, in any case of letters.
+    Own names are repository ids, Ollama tags, Foundry aliases and GGUF file names, in any case of letters. `engine`: who is
+    going to run it; another engine's file or tag is then refused, since this engine would run other weights under that name.
     Raises UnknownModel, with the nearest name. Taught in notebook 00, section "What runs here".
     """
     by_alias, names = _catalog()
@@ -51,6 +52,7 @@ def model(alias: str) -> Model:
     base, _, variant = asked.rpartition(":")
     if asked in names:
         found, its = names[asked]
+        _refuse_foreign(alias.strip(), by_alias[found], engine)
         return replace(by_alias[found], variant=its)
     if base not in names:
         raise _unknown(alias, names)
@@ -61,10 +63,24 @@ def model(alias: str) -> Model:
     return replace(found, variant=variant)
 
 
+def _refuse_foreign(name: str, found: Model, engine: str | None) -> None:
+    if engine not in found.engines or name.lower() in map(str.lower, (found.alias, found.name, *found.also)):
+        return
+    owners = [one for one in found.sources if name.lower() in map(str.lower, _own_names(one))]
+    its = found.source(engine).format
+    if owners and not any(one.engine == engine or one.format == its for one in owners):
+        of = ", ".join(dict.fromkeys(f"{one.engine} ({one.format})" for one in owners))
+        fix = f'labkit.connect("{engine}", "{found.alias}")'
+        raise UnknownModel(f"{engine} has no {name!r}.", f"{engine} reads {its}; that name belongs to {of}", fix)
+
+
 def _unknown(alias: str, names: dict[str, tuple[str, str | None]]) -> UnknownModel:
     close = difflib.get_close_matches(alias.lower(), names, 3, 0.6)
     near = list(dict.fromkeys(names[name][0] for name in close))
     known = list(dict.fromkeys(found for found, _ in names.values()))
+    if alias.lower().endswith(".gguf") and not near:
+        why = "a file of your own gets an alias in LABKIT_MODELS first; llamacpp and ollama read GGUF, foundry and onnx do not"
+        return UnknownModel(f"There is no model {alias!r}.", why, "labkit models")
     why = f"did you mean {' or '.join(near)}?" if near else f"the models are {', '.join(known)}"
     return UnknownModel(f"There is no model {alias!r}.", why, "labkit models")
 
@@ -155,6 +171,9 @@ def _engine_names(one: Model) -> Iterator[tuple[str, str | None]]:
     yield one.name, None
     for source in one.sources:
         variant = None if one.source(source.engine) is source else source.variant
-        for name in (source.id, source.file, (source.id or "").rpartition("/")[2]):
-            if name:
-                yield name, variant
+        for name in _own_names(source):
+            yield name, variant
+
+
+def _own_names(source: Source) -> list[str]:
+    return [name for name in (source.id, source.file, (source.id or "").rpartition("/")[2]) if name]

@@ -93,9 +93,11 @@ def lesson_by_id(name: str | int | Path) -> Lesson:
 def lesson(name: str | int, version: str) -> Lesson:
     """Open a lesson: check that its notebook, made for labkit `version` ("0.1"), fits this labkit; return its card.
 
-    Raises VersionMismatch when major or minor differ, UnknownLesson when `name` means no lesson.
+    Sets LABKIT_LESSON, by which an engine's recordings are found, also by programs that the lesson starts. Raises
+    VersionMismatch when major or minor differ, UnknownLesson when `name` means no lesson.
     """
     row = lesson_by_id(name)
+    os.environ["LABKIT_LESSON"] = row.id
     if version.split(".")[:2] != labkit.__version__.split(".")[:2]:
         what = f"This notebook was made for labkit {version}, and labkit {labkit.__version__} is installed"
         if _number(version) > _number(labkit.__version__):

@@ -12,7 +12,8 @@
     │   ├── DownloadError            the server answered, but not with the file
     │   ├── HashMismatch             the bytes are not the bytes that were promised
     │   ├── NoSpace                  the disk cannot hold it
-    │   └── BadModelFile             not a GGUF, truncated, or an architecture the engine cannot run
+    │   ├── BadModelFile             not a GGUF, truncated, or an architecture the engine cannot run
+    │   └── QuantizeError            a model that cannot be quantized as asked
     ├── EngineError                  an engine process
     │   ├── EngineMissing            not installed here
     │   ├── EngineStartError         it did not come up
@@ -42,7 +43,7 @@ __all__ = [
     "LabkitError",
     "ConfigError", "UnknownModel", "UnknownBackend", "VersionMismatch",
     "WeightsError", "OfflineError", "ProxyError", "CertificateError", "DownloadError", "HashMismatch", "NoSpace",
-    "BadModelFile",
+    "BadModelFile", "QuantizeError",
     "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
@@ -119,6 +120,10 @@ class NoSpace(WeightsError):
 
 class BadModelFile(WeightsError):
     """Not a GGUF, truncated, or an architecture the engine cannot run."""
+
+
+class QuantizeError(WeightsError):
+    """A model that cannot be quantized as asked: quantized already, rows that do not divide, a type that needs the extra."""
 
 
 class EngineError(LabkitError):

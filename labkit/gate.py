@@ -9,7 +9,8 @@ papermill asks one question, "did a cell's own code raise?". This module asks th
 
 A cell tagged `raises-exception` teaches with its failure: what fails in it is fine, and it is red when nothing does.
 Warnings that belong to a lesson stand in the notebook's metadata, `{"labkit": {"allowed_warnings": ["regular expression"]}}`;
-each is searched for in "Category: message".
+each is searched for in "Category: message". ReplayWarning is allowed everywhere: only a lesson that asks for a replay gets one,
+and LABKIT_REQUIRE forbids it.
 
 Taught in notebook 00, section "Where errors show".
 """
@@ -39,6 +40,7 @@ KINDS = {
     "did-not-raise": "a cell tagged raises-exception in which nothing failed",
     "gate": "the gate could not do its work",
 }
+ALLOWED = ("^ReplayWarning: ",)
 TAUGHT = {"error", "widget", "command", "thread", "task", "coroutine", "unraisable"}  # what raises-exception excuses
 
 
@@ -189,9 +191,9 @@ def _unrun(evidence: Evidence) -> Iterator[Found]:
 
 
 def _warned(evidence: Evidence) -> Iterator[Found]:
-    allowed = evidence.source["metadata"].get("labkit", {}).get("allowed_warnings", [])
+    own = evidence.source["metadata"].get("labkit", {}).get("allowed_warnings", [])
     try:
-        patterns = [re.compile(pattern) for pattern in allowed]
+        patterns = [re.compile(pattern) for pattern in [*ALLOWED, *own]]
     except re.error as error:
         yield "gate", None, f"allowed_warnings holds {error.pattern!r}, which is no regular expression: {error.msg}"
         return

@@ -1,4 +1,4 @@
-"""Read and check a GGUF model file before an engine meets it, and write a model back as F16.
+"""Read and check a GGUF model file before an engine meets it, and write a model back as F16 or in another simple type.
 
     header = check("model.gguf")
     header.architecture, header.n_layers, header.context_length, header.bits_per_weight
@@ -20,13 +20,25 @@ from labkit.errors import BadModelFile, WeightsError
 from labkit.gguf_header import TENSOR_TYPES, U32, U64, GgufHeader, LongList, Tensor, bad, padded, walk
 from labkit.progress import Progress, silent
 
-__all__ = ["GgufHeader", "LongList", "Tensor", "check", "llamacpp_architectures", "read_header", "to_f16"]
+__all__ = [
+    "GgufHeader",
+    "LongList",
+    "Tensor",
+    "check",
+    "llamacpp_architectures",
+    "read_header",
+    "read_tensor",
+    "rewrite",
+    "targets_of",
+    "to_f16",
+]
 
 TYPE_IDS = {name: number for number, (name, _, _) in TENSOR_TYPES.items()}
 FLOATS = {"F32", "F16", "BF16", "F64"}
 OF_THE_BLOCKS = {"general.file_type", "general.quantization_version"}  # metadata that speaks of the blocks that go
 U32_KIND = 4  # a metadata value's type: an unsigned number of four bytes
-MOSTLY_F16 = 1  # llama.cpp's number for a file like this
+FILE_TYPES = {"F16": 1, "Q4_0": 2, "Q8_0": 7, "Q5_1": 9, "BF16": 32}  # llama.cpp's numbers for files mostly of one type
+BLOCKS_EDITION = 2  # llama.cpp's number for how it packs blocks today
 AT_ONCE = 1 << 20  # weights held in memory at one time, whatever the tensor's size
 
 
@@ -67,6 +79,13 @@ def read_header(path: str | Path) -> GgufHeader:
         raise bad(path, f"cannot be read: {error.strerror}", "the name is wrong, or it is not yours to read") from None
 
 
+def read_tensor(path: str | Path, tensor: Tensor):
+    """Return one tensor of `read_header(path).tensors` as a float32 numpy array. Raises BadModelFile for unknown blocks."""
+    with open(path, "rb") as source:
+        raw = _read(source, tensor.offset, tensor.nbytes)
+    return _floats(Path(path), raw, tensor).reshape(tensor.shape)
+
+
 def to_f16(src: str | Path, dst: str | Path, progress: Progress = silent) -> Path:
     """Write the GGUF `src` as F16 to the new file `dst` and return its path; one-dimensional tensors become F32.
 
@@ -74,12 +93,20 @@ def to_f16(src: str | Path, dst: str | Path, progress: Progress = silent) -> Pat
     counts bytes. Whatever stops it, `dst` is there whole or not at all; one process at a time may write it.
     Raises BadModelFile (`src` cannot be converted), NoSpace, WeightsError (`dst` is there already).
     """
+    return rewrite(src, dst, "F16", progress)
+
+
+def rewrite(src: str | Path, dst: str | Path, dtype: str, progress: Progress = silent) -> Path:
+    """Write the GGUF `src` to the new file `dst` with its matrices in `dtype`, one of FILE_TYPES; vectors become F32.
+
+    A matrix whose rows are no whole number of blocks becomes F16 instead. Progress, promises and errors as `to_f16`.
+    """
     header, dst = read_header(src), Path(dst)
     if dst.exists():
         raise WeightsError(f"{dst} is there already", "it was converted before", disk.remove_command(dst))
-    targets = _targets(header)
+    targets = targets_of(header, dtype)
     with open(src, "rb") as source, disk.errors(dst):
-        head = _head(header, source, targets)
+        head = _head(header, source, targets, dtype)
         total = len(head) + sum(padded(_nbytes(t, targets[t.name]), header.alignment) for t in header.tensors)
         disk.need_room(dst.parent, total)
         with disk.placed(dst) as out:
@@ -88,18 +115,24 @@ def to_f16(src: str | Path, dst: str | Path, progress: Progress = silent) -> Pat
                 for piece in _pieces(header.path, source, tensor, targets[tensor.name]):
                     out.write(piece)
                 out.write(bytes(-out.tell() % header.alignment))
-                progress("converting to F16", out.tell(), total)
+                progress(f"converting to {dtype}", out.tell(), total)
     return dst
 
 
-def _targets(header: GgufHeader) -> dict[str, str]:
-    """What each tensor becomes. F32 among quantized tensors stays: whoever quantized them left it so for a reason."""
+def targets_of(header: GgufHeader, dtype: str) -> dict[str, str]:
+    """Return what each tensor becomes when the matrices become `dtype`.
+
+    F32 among quantized tensors stays: whoever quantized them left it so for a reason.
+    """
     quantized = any(tensor.dtype not in FLOATS for tensor in header.tensors)
+    _, block, _ = TENSOR_TYPES[TYPE_IDS[dtype]]
 
     def target(tensor: Tensor) -> str:
         if tensor.dtype in ("I8", "I16", "I32", "I64"):
             return tensor.dtype
-        return "F32" if len(tensor.shape) == 1 or (quantized and tensor.dtype == "F32") else "F16"
+        if len(tensor.shape) == 1 or (quantized and tensor.dtype == "F32"):
+            return "F32"
+        return "F16" if tensor.shape[-1] % block else dtype
 
     return {tensor.name: target(tensor) for tensor in header.tensors}
 
@@ -109,10 +142,12 @@ def _nbytes(tensor: Tensor, dtype: str) -> int:
     return math.prod(tensor.shape) // block * block_bytes
 
 
-def _head(header: GgufHeader, source: BinaryIO, targets: dict[str, str]) -> bytes:
+def _head(header: GgufHeader, source: BinaryIO, targets: dict[str, str], dtype: str) -> bytes:
     """The new file up to its first tensor: the metadata as it was, byte by byte, and a new table of tensors."""
     kept = [_read(source, start, end - start) for key, (start, end) in header.spans.items() if key not in OF_THE_BLOCKS]
-    kept.append(_text("general.file_type") + U32.pack(U32_KIND) + U32.pack(MOSTLY_F16))
+    kept.append(_number("general.file_type", FILE_TYPES[dtype]))
+    if dtype not in FLOATS:
+        kept.append(_number("general.quantization_version", BLOCKS_EDITION))
     parts = [b"GGUF", U32.pack(3), U64.pack(len(header.tensors)), U64.pack(len(kept)), *kept]
     offset = 0
     for tensor in header.tensors:
@@ -122,6 +157,10 @@ def _head(header: GgufHeader, source: BinaryIO, targets: dict[str, str]) -> byte
         offset = padded(offset + _nbytes(tensor, targets[tensor.name]), header.alignment)
     head = b"".join(parts)
     return head + bytes(-len(head) % header.alignment)
+
+
+def _number(key: str, number: int) -> bytes:
+    return _text(key) + U32.pack(U32_KIND) + U32.pack(number)
 
 
 def _text(text: str) -> bytes:
@@ -136,7 +175,6 @@ def _read(source: BinaryIO, at: int, nbytes: int) -> bytes:
 
 def _pieces(path: Path, source: BinaryIO, tensor: Tensor, dtype: str) -> Iterator[bytes]:
     """Yield a tensor's new bytes, a million weights at a time: blocks know nothing of rows, so rows do not matter."""
-    import numpy as np
 
     _, block, block_bytes = TENSOR_TYPES[TYPE_IDS[tensor.dtype]]
     step = AT_ONCE // block * block_bytes
@@ -145,11 +183,21 @@ def _pieces(path: Path, source: BinaryIO, tensor: Tensor, dtype: str) -> Iterato
         if dtype == tensor.dtype:
             yield raw
             continue
-        with np.errstate(over="ignore"):
-            numbers = _floats(path, raw, tensor).astype(np.float32 if dtype == "F32" else np.float16)
-        if not np.isfinite(numbers).all():
-            raise bad(path, f"has a weight in {tensor.name} that F16 cannot hold", "it needs BF16 or F32")
-        yield numbers.tobytes()
+        yield _packed(path, _floats(path, raw, tensor), tensor, dtype)
+
+
+def _packed(path: Path, numbers, tensor: Tensor, dtype: str) -> bytes:
+    """A flat float32 array as bytes of `dtype`."""
+    import numpy as np
+    from gguf import GGMLQuantizationType, quantize
+
+    if dtype not in ("F32", "F16"):
+        return quantize(numbers, GGMLQuantizationType[dtype]).tobytes()
+    with np.errstate(over="ignore"):
+        floats = numbers.astype(np.float32 if dtype == "F32" else np.float16)
+    if not np.isfinite(floats).all():
+        raise bad(path, f"has a weight in {tensor.name} that F16 cannot hold", "it needs BF16 or F32")
+    return floats.tobytes()
 
 
 def _floats(path: Path, raw: bytes, tensor: Tensor):

@@ -86,6 +86,17 @@ class Machine:
                 rows.append((label, _text(name, fact.value), fact.source))
         return rows
 
+    @property
+    def summary(self) -> str:
+        """This machine in one line, as the label of a measurement: "2 cores of AMD EPYC, 23.5 GiB, Linux x86_64"."""
+        memory = self.ram_limit_bytes.value or self.ram_total_bytes.value
+        parts = [
+            f"{self.cores_usable.value} cores of {self.cpu_model.value or 'an unnamed processor'}",
+            size_text(memory),
+        ]
+        parts += [gpu.name for gpu in self.gpus.value]
+        return ", ".join([*parts, f"{platform.system()} {self.architecture.value}"])
+
 
 LABELS = {
     "os": "System", "architecture": "Architecture", "python": "Python",

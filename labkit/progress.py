@@ -22,9 +22,12 @@ def silent(label: str, done: int, total: int) -> None:
     """Report nothing."""
 
 
-def progress_bar(shown: bool | None = None) -> Progress:
-    """Return a `progress(label, done, total)` that draws one bar for each label; `shown=None`: if somebody can see it."""
-    return _Bars() if (_watched() if shown is None else shown) else silent
+def progress_bar(shown: bool | None = None, unit: str = "B") -> Progress:
+    """Return a `progress(label, done, total)` that draws one bar for each label; `shown=None`: if somebody can see it.
+
+    unit: what is counted, "B" for bytes.
+    """
+    return _Bars(unit) if (_watched() if shown is None else shown) else silent
 
 
 def _watched() -> bool:
@@ -36,8 +39,8 @@ def _watched() -> bool:
 class _Bars:
     """Callable; the bar of a label closes when it is full, or when another label begins."""
 
-    def __init__(self) -> None:
-        self.label, self.bar = "", None
+    def __init__(self, unit: str) -> None:
+        self.unit, self.label, self.bar = unit, "", None
 
     def __call__(self, label: str, done: int, total: int) -> None:
         if label != self.label:
@@ -59,4 +62,4 @@ class _Bars:
     def _open(self, label: str, total: int) -> Any:
         from tqdm.auto import tqdm
 
-        return tqdm(desc=label, total=total or None, unit="B", unit_scale=True, leave=False)
+        return tqdm(desc=label, total=total or None, unit=self.unit, unit_scale=self.unit == "B", leave=False)

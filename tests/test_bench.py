@@ -5,7 +5,7 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.bench import overhead
+from labkit.bench import overhead, stats
 
 
 def quiet(label, done, total):
@@ -26,10 +26,10 @@ def test_throughput_writes_the_same_tokens_on_both_sides(endpoint):
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1))
 def test_the_interval_of_the_median_holds_the_median(values):
-    low, high = overhead._median_interval(values)
+    low, high = stats.median_interval(values)
     assert (low <= statistics.median_low(values) and statistics.median_high(values) <= high) or len(values) < 3
 
 
 def test_the_interval_narrows_with_more_values():
-    few, many = overhead._median_interval([*range(20)]), overhead._median_interval([i / 50 for i in range(1000)])
+    few, many = stats.median_interval([*range(20)]), stats.median_interval([i / 50 for i in range(1000)])
     assert many[1] - many[0] < few[1] - few[0]

@@ -198,6 +198,26 @@ def test_an_unknown_model_says_what_was_meant(name, hint):
     assert raised.value.fix == "labkit models"
 
 
+@pytest.mark.parametrize("engine", ["foundry", "vllm"])
+def test_another_engines_file_is_not_silently_replaced_by_other_weights(engine):
+    with pytest.raises(UnknownModel, match=f"{engine} has no 'phi-4-Q4_K_M.gguf'") as caught:
+        catalog.model("phi-4-Q4_K_M.gguf", engine)
+    assert "belongs to llamacpp" in caught.value.why
+    assert caught.value.fix == f'labkit.connect("{engine}", "phi-4")'
+
+
+@pytest.mark.parametrize(
+    ("name", "engine"), [("phi-4", "foundry"), ("phi4:14b", "vllm"), ("phi4:14b-q4_K_M", "llamacpp")]
+)
+def test_a_name_for_all_engines_or_the_same_weights_is_taken(name, engine):
+    assert catalog.model(name, engine).alias == "phi-4"
+
+
+def test_a_file_of_ones_own_says_how_it_gets_a_name():
+    with pytest.raises(UnknownModel, match="LABKIT_MODELS"):
+        catalog.model("/models/mine.gguf", "foundry")
+
+
 def test_an_unknown_variant_says_which_there_are():
     with pytest.raises(UnknownModel) as raised:
         catalog.model("smollm2-135m:q3_k_m")

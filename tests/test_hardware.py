@@ -590,3 +590,12 @@ def test_a_model_without_a_size_is_refused(roomy, model):
 def test_counts_below_one_are_refused(roomy, counts):
     with pytest.raises(ConfigError, match="1 or more"):
         hardware.fits(SMOLLM2, roomy, **counts)
+
+
+def test_the_summary_names_cores_memory_and_gpus():
+    here = hardware.machine()
+    assert here.summary.startswith(f"{here.cores_usable.value} cores of ")
+    assert here.architecture.value in here.summary and "iB" in here.summary
+    gpu = Gpu("Tesla X", 8 * 2**30, None, None, "a test")
+    limited = dataclasses.replace(here, gpus=Fact((gpu,), "a test"), ram_limit_bytes=Fact(2**31, "a test"))
+    assert "2.0 GiB, Tesla X" in limited.summary

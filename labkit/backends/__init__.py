@@ -19,19 +19,24 @@ from importlib import import_module
 
 from labkit.backends.base import Endpoint, Reply, Stream
 from labkit.backends.capabilities import Capabilities, Capability
+from labkit.backends.replay import ReplayWarning, instead
 from labkit.backends.settings import Availability, Settings
 from labkit.errors import ConfigError, EngineMissing, Refused, UnknownBackend
 
 __all__ = [
-    "Availability", "Capabilities", "Capability", "Endpoint", "EngineWarning", "Reply", "Settings", "Stream",
-    "available", "connect",
+    "Availability", "Capabilities", "Capability", "Endpoint", "EngineWarning", "ReplayWarning", "Reply", "Settings",
+    "Stream", "available", "connect",
 ]  # fmt: skip
 
 # Name -> module, in the order in which "auto" prefers them.
 BACKENDS = {
     "llamacpp": "labkit.backends.llamacpp",
     "ollama": "labkit.backends.ollama",
+    "foundry": "labkit.backends.foundry",
+    "onnx": "labkit.backends.onnx",
     "openvino": "labkit.backends.openvino",
+    "vllm": "labkit.backends.vllm",
+    "mlx": "labkit.backends.mlx",
 }
 
 
@@ -51,13 +56,17 @@ def connect(
     context: int = 2048,
     parallel: int = 4,
     threads: int | None = None,
-    start_timeout: float = 120,
+    start_timeout: float | None = None,
+    replay: bool = False,
 ) -> Endpoint:
     """Return an endpoint on this machine; the engine starts if it has to.
 
     backend: a name from `available()`, or "auto". model: an alias of data/models.toml, optionally with a variant
     ("smollm2-135m:q4_1"), or "auto" for the default. context: tokens of one conversation. parallel: conversations at once.
     threads: CPU threads of the engine; the default leaves one core free, because llama.cpp's threads spin while they wait.
+    start_timeout: seconds; the default is 120, or what the engine's own module says (START_SECONDS).
+    replay: where the engine is not here, take its recorded answers if the course has them: labelled, with a ReplayWarning, and
+    never if LABKIT_REQUIRE names the engine. LABKIT_RECORD=FOLDER records what goes through such an endpoint of a live engine.
     Two calls with the same arguments in one process share one engine.
     Raises UnknownBackend, UnknownModel, EngineMissing, EngineStartError, WeightsError.
     """
@@ -66,10 +75,20 @@ def connect(
     from labkit import catalog, hardware
 
     name = _choose(backend)
+    here = _module(name).available()
     wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
-    chosen = catalog.default_model() if wish == "auto" else catalog.model(wish)
-    wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout)
-    return _shared.connect(name, chosen, wanted)
+    chosen = catalog.default_model() if wish == "auto" else catalog.model(wish, name)
+    wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout or _patience(name))
+    if replay and (endpoint := instead(name, chosen.ref, here)):
+        return endpoint
+    if not here:
+        raise EngineMissing(f"The engine {name} is not here.", here.why, here.fix)
+    endpoint = _shared.connect(name, chosen, wanted)
+    if replay and os.environ.get("LABKIT_RECORD"):
+        from labkit.backends.recorder import record
+
+        record(endpoint, chosen.ref, os.environ["LABKIT_RECORD"], context=context, parallel=parallel)
+    return endpoint
 
 
 def _choose(backend: str) -> str:
@@ -83,14 +102,15 @@ def _choose(backend: str) -> str:
         raise UnknownBackend(
             f"There is no engine {name!r}.", f"{hint}the engines are {', '.join(BACKENDS)}", "labkit doctor"
         )
-    here = _module(name).available()
-    if not here:
-        raise EngineMissing(f"The engine {name} is not here.", here.why, here.fix)
     return name
 
 
 def _module(name: str):
     return import_module(BACKENDS[name])
+
+
+def _patience(name: str) -> float:
+    return getattr(_module(name), "START_SECONDS", Settings.start_timeout)
 
 
 def _already_running(model: str) -> Endpoint:

@@ -12,100 +12,19 @@ Taught in notebook 00, sections "The first answer", "Streaming" and "Where error
 
 from __future__ import annotations
 
+import json
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from labkit.backends.answer import Reply, Stream
 from labkit.backends.capabilities import Capabilities, refuse_ignored_parameters
-from labkit.errors import ContextTooLong, EngineDied, EngineTimeout, Refused, RequestError
+from labkit.errors import ContextTooLong, EngineDied, EngineMissing, EngineTimeout, LabkitError, Refused
 
 Messages = str | Sequence[dict]
 DEFAULTS = {"temperature": 0.0, "max_tokens": 256}
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One finished answer.
-
-    text: the answer. prompt_tokens, completion_tokens: counts by the engine. seconds: the whole call. first_token_seconds:
-    until the first piece of content (None if not streamed). finish_reason: "stop", "length", "tool_calls". raw: the openai
-    object (the last chunk of a stream).
-    """
-
-    text: str
-    prompt_tokens: int
-    completion_tokens: int
-    seconds: float
-    first_token_seconds: float | None
-    finish_reason: str
-    raw: object = field(repr=False, default=None)
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Completion tokens per second of decoding: the time to the first token does not count when it is known."""
-        if self.first_token_seconds is None or self.completion_tokens < 2:
-            return self.completion_tokens / self.seconds if self.seconds else 0.0
-        return (self.completion_tokens - 1) / max(self.seconds - self.first_token_seconds, 1e-9)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-class Stream:
-    """An answer as it is written: iterate for pieces of text; afterwards `reply` holds the whole. `close()` cancels."""
-
-    def __init__(self, endpoint: Endpoint, chunks, started: float):
-        self.reply: Reply | None = None
-        self._chunks = chunks
-        self._pieces = self._read(endpoint, started)
-
-    def __iter__(self) -> Iterator[str]:
-        return self._pieces
-
-    def __next__(self) -> str:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        """Stop reading and drop the connection, so that the engine stops generating."""
-        self._chunks.close()
-        if not self._pieces.gi_running:  # called from another thread while a piece is read: that read ends by itself
-            self._pieces.close()
-
-    def __enter__(self) -> Stream:
-        return self
-
-    def __exit__(self, *exc) -> None:
-        self.close()
-
-    def _read(self, endpoint: Endpoint, started: float):
-        text, first, finish, usage, chunk = [], None, None, None, None
-        with endpoint._translated_errors():
-            for chunk in self._chunks:
-                usage = chunk.usage or usage
-                if not chunk.choices:
-                    continue
-                finish = chunk.choices[0].finish_reason or finish
-                if piece := chunk.choices[0].delta.content:
-                    first = first or time.perf_counter() - started
-                    text.append(piece)
-                    yield piece
-        if finish is None:
-            raise EngineDied(
-                f"{endpoint.backend} closed the connection in the middle of the answer.",
-                "the engine was killed, or ran out of memory",
-                "labkit doctor",
-            )
-        self.reply = Reply(
-            text="".join(text),
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            completion_tokens=usage.completion_tokens if usage else len(text),
-            seconds=time.perf_counter() - started,
-            first_token_seconds=first,
-            finish_reason=finish,
-            raw=chunk,
-        )
 
 
 @dataclass(eq=False)
@@ -114,7 +33,8 @@ class Endpoint:
 
     base_url ends in /v1. api_key is fresh for every launch and hidden from repr. process is the ServerProcess that labkit owns,
     or None if the server was already running. before(request) may change or refuse a request of `chat` and `stream`: the place for
-    a check that an engine lacks. Use it as a context manager, call `close()`, or leave it to die with the kernel.
+    a check that an engine lacks. replayed is "" for a live engine; else the answers are recorded ones, and this label says when
+    and where. Use it as a context manager, call `close()`, or leave it to die with the kernel.
     """
 
     backend: str
@@ -126,6 +46,9 @@ class Endpoint:
     process: object = field(default=None, repr=False)
     on_close: object = field(default=None, repr=False)
     before: object = field(default=None, repr=False)
+    native: str = ""  # where the engine's own API is, if it has one: past a recorder, which keeps what goes to base_url
+    replayed: str = ""
+    traffic: object = field(default=None, repr=False)  # a Recorder while recording, a Replay when replayed
 
     def client(self):
         """Return the plain `openai.OpenAI` client of this endpoint (made once, thread-safe, no proxy, no retries)."""
@@ -170,6 +93,7 @@ class Endpoint:
             first_token_seconds=None,
             finish_reason=choice.finish_reason or "",
             raw=raw,
+            replayed=self.replayed,
         )
 
     def stream(self, prompt: Messages, **parameters) -> Stream:
@@ -179,6 +103,16 @@ class Endpoint:
         with self._translated_errors():
             chunks = create(**request, stream=True, stream_options={"include_usage": True})
         return Stream(self, chunks, started)
+
+    def observe(self, name: str, function: Callable[[], object]) -> object:
+        """Return what `function()` returns, as JSON would hold it; replayed: what it returned when it was recorded.
+
+        For what does not go over the chat API: a start time, memory, a log, a call of the engine's own SDK. name: one a lesson
+        and model. Raises TypeError for what JSON cannot hold, EngineMissing when replayed and `name` was not recorded.
+        """
+        if self.traffic:
+            return self.traffic.observe(name, function)
+        return json.loads(json.dumps(function()))
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -270,7 +204,12 @@ class _TranslatedErrors:
             "labkit doctor",
         )
 
-    def _refusal(self, error) -> RequestError:
+    def _refusal(self, error) -> LabkitError:
+        detail = error.body if isinstance(error.body, dict) else {}
+        if detail.get("code") == "not_recorded":
+            return EngineMissing(detail["message"], detail["why"], detail["fix"])
+        if detail.get("code") == "engine_gone":  # says the relay in between
+            return self._connection_lost()
         status, text = getattr(error, "status_code", None), re.sub(r"^Error code: \d+ - ", "", error.message)
         name = f"{self.endpoint.backend} refused the request"
         if "exceed_context_size" in text or "context length" in text or "context size" in text:

@@ -34,14 +34,23 @@ def start(model, settings: Settings) -> Endpoint:
     Fetches the weights if they are not here. Raises WeightsError for a bad or missing file, EngineStartError if the server
     does not come up.
     """
-    from labkit import gguf_file, weights
+    from labkit import weights
 
-    path = weights.ensure(model, engine="llamacpp")
+    return serve(weights.ensure(model, engine="llamacpp"), model.ref, settings)
+
+
+def serve(path: Path, name: str, settings: Settings) -> Endpoint:
+    """Start a server for a GGUF file under a name of your own, and return its endpoint, which stops it when closed.
+
+    Raises BadModelFile, EngineStartError.
+    """
+    from labkit import gguf_file
+
     gguf_file.check(path)
     api_key = secrets.token_urlsafe(24)
     options = {
         "model": str(path),
-        "alias": model.ref,
+        "alias": name,
         "api_key": api_key,
         "parallel": settings.parallel,
         "context": settings.context,
@@ -49,7 +58,7 @@ def start(model, settings: Settings) -> Endpoint:
     }
     process = ServerProcess(
         [sys.executable, "-I", SERVER],
-        label=f"llamacpp {model.ref} threads={settings.threads}",
+        label=f"llamacpp {name} threads={settings.threads}",
         ready=lambda server: server.find(r"LABKIT LISTENING (\S+)"),
         env={"LABKIT_LLAMACPP": json.dumps(options)},
     )
@@ -60,6 +69,7 @@ def start(model, settings: Settings) -> Endpoint:
         engine_version=metadata.version("xllamacpp"),
         base_url=f"{address}/v1",
         api_key=api_key,
-        model=model.ref,
+        model=name,
         process=process,
+        on_close=process.stop,
     )

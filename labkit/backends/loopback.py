@@ -10,15 +10,20 @@ import json
 from urllib.parse import urlsplit
 
 from labkit.backends.process import ServerProcess
-from labkit.errors import EngineStartError
+from labkit.errors import EngineStartError, Refused
 
 
 def get(address: str, path: str, api_key: str = "", timeout: float = 10) -> tuple[int, str]:
     """Return (status, body) of GET `address` + `path`. Raises OSError when nothing answers within `timeout` seconds."""
+    return _request("GET", address, path, None, api_key, timeout)
+
+
+def _request(method: str, address: str, path: str, body: str | None, api_key: str, timeout: float) -> tuple[int, str]:
     parts = urlsplit(address)
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
-        connection.request("GET", path, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
+        connection.request(method, path, body, {**headers, "Content-Type": "application/json"})
         response = connection.getresponse()
         return response.status, response.read().decode("utf-8", "replace")
     except http.client.HTTPException as error:
@@ -31,6 +36,16 @@ def get_json(address: str, path: str, api_key: str = "", timeout: float = 10) ->
     """Return the JSON body of GET `address` + `path`, or {} if the answer is not 200."""
     status, body = get(address, path, api_key, timeout)
     return json.loads(body) if status == 200 else {}
+
+
+def post_json(address: str, path: str, body: dict, api_key: str = "", timeout: float = 10) -> dict:
+    """Return the JSON answer of POST `address` + `path`. Raises Refused if it is not 200, OSError when nothing answers."""
+    status, text = _request("POST", address, path, json.dumps(body), api_key, timeout)
+    if status != 200:
+        raise Refused(
+            f"{address}{path} answers {status}: {text[:200]}", "the engine or its version lacks it", "labkit doctor"
+        )
+    return json.loads(text)
 
 
 def check_identity(address: str, path: str, api_key: str, process: ServerProcess) -> None:

@@ -4,7 +4,8 @@
     labkit.connect("ollama", model="qwen2.5-0.5b")     # from Ollama's library
 
 Its own server keeps its models in labkit's folder, speaks on loopback only, and dies with this process. Ollama knows no keys:
-whoever can reach the port can use it, pull and delete. Taught in notebook 00, section "What runs here".
+whoever can reach the port can use it, pull and delete. Taught in notebook 06, sections "Install" and
+"Configure".
 """
 
 from __future__ import annotations
@@ -15,14 +16,27 @@ from pathlib import Path
 from labkit import disk, paths
 from labkit.backends import ollama_find
 from labkit.backends.base import Endpoint
-from labkit.backends.ollama_api import create, delete, has, load, prompt_tokens, ps, pull, show, unload, version
+from labkit.backends.ollama_api import (
+    create,
+    delete,
+    has,
+    load,
+    prompt_tokens,
+    ps,
+    pull,
+    show,
+    tags,
+    unload,
+    version,
+)  # fmt: skip
 from labkit.backends.process import ServerProcess
 from labkit.backends.settings import Availability, Settings
 from labkit.errors import ConfigError, ContextTooLong, EngineError, EngineStartError
 from labkit.progress import progress_bar
 
 __all__ = [
-    "available", "create", "delete", "has", "load", "prompt_tokens", "ps", "pull", "show", "start", "unload", "version",
+    "available", "create", "delete", "has", "load", "prompt_tokens", "ps", "pull", "show", "start", "tags", "unload",
+    "version",
 ]  # fmt: skip
 
 # The GGUF's own template is Jinja, which Ollama does not run. Its guess for this model, plain ChatML, leaves out the system
@@ -64,6 +78,7 @@ def start(model, settings: Settings) -> Endpoint:
         backend="ollama",
         engine_version=found.version,
         base_url=f"{address}/v1",
+        native=address,
         api_key="none",  # the openai client wants one; Ollama takes any
         model=name,
         process=process,

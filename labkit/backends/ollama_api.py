@@ -5,7 +5,8 @@
     pull(endpoint, "smollm2:135m", progress=progress_bar())   # returns when, and only when, the last line says success
     create(endpoint, "mine", weights="model.gguf", parameters={"temperature": 0})
 
-`where` is an Endpoint or an address such as "http://127.0.0.1:11434". Taught in notebook 00, section "What runs here".
+`where` is an Endpoint or an address such as "http://127.0.0.1:11434". Taught in notebook 06, sections "Install",
+"Two faces" and "Monitor".
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ def version(where) -> str:
 def ps(where) -> list[dict]:
     """Return the models in memory: name, size and size_vram in bytes, context_length in tokens, expires_at."""
     return ask(where, "GET", "/api/ps").get("models") or []
+
+
+def tags(where) -> list[dict]:
+    """Return the models on the disk of this Ollama: name, size in bytes, digest, modified_at, details."""
+    return ask(where, "GET", "/api/tags").get("models") or []
 
 
 def show(where, model: str) -> dict:

@@ -1,6 +1,6 @@
 """What Ollama's error texts mean, as labkit's errors: it has one text for each, and few status codes.
 
-Taught in notebook 00, section "Where errors show".
+Taught in notebook 06, section "Install".
 """
 
 from __future__ import annotations

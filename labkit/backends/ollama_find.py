@@ -1,7 +1,7 @@
 """Which Ollama there is: the program, or a server that already runs; and whether its version is safe to use.
 
 LABKIT_OLLAMA names the program, LABKIT_OLLAMA_URL a running server on this machine (then labkit starts none). Taught in
-notebook 00, section "What runs here".
+notebook 06, sections "Install" and "Who may use it".
 """
 
 from __future__ import annotations

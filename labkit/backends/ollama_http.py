@@ -1,6 +1,7 @@
 """One request to Ollama: its JSON answer, or the lines that it writes while it works, read to the last.
 
-The errors are labkit's. `http.client` on purpose: it ignores HTTP_PROXY. Taught in notebook 00, section "Where errors show".
+The errors are labkit's. `http.client` on purpose: it ignores HTTP_PROXY. Taught in notebook 06,
+sections "Install" and "Two faces".
 """
 
 from __future__ import annotations
@@ -96,4 +97,4 @@ def gone(error: Exception) -> str:
 
 def address_of(where) -> str:
     """Return "http://HOST:PORT" of an Endpoint or of an address."""
-    return (where if isinstance(where, str) else where.base_url).removesuffix("/v1")
+    return (where if isinstance(where, str) else where.native or where.base_url).removesuffix("/v1")

@@ -86,10 +86,29 @@ class ServerProcess:
 
     def kill(self) -> None:
         """End the engine at once with KILL, as a crash would: for failure drills. `stop()` is the polite way."""
+        for child in self.family():
+            child.kill()
+
+    def family(self) -> list:
+        """Return the engine's processes that run now, as psutil.Process objects: its own and its children's, not the leash."""
         import psutil
 
-        for child in psutil.Process(self._leash.pid).children(recursive=True):
-            child.kill()
+        try:
+            return psutil.Process(self._leash.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def ports(self) -> list[int]:
+        """Return the TCP ports at which the engine itself (none of its own children) listens on loopback, lowest first."""
+        import psutil
+
+        try:
+            (engine,) = psutil.Process(self._leash.pid).children()
+            sockets = engine.net_connections("tcp")
+        except (psutil.Error, ValueError):  # it is gone
+            return []
+        listening = [one.laddr for one in sockets if one.status == psutil.CONN_LISTEN]
+        return sorted(where.port for where in listening if where.ip == "127.0.0.1")
 
     @property
     def alive(self) -> bool:

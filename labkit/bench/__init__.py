@@ -1,5 +1,7 @@
-"""Measure speed as ratios of two things run side by side, never as a bare figure.
+"""Measure speed: of an engine as its callers feel it, and of labkit itself as a ratio of two things run side by side.
 
-`labkit bench overhead` (module `overhead`): what labkit's own client and engine process cost, beside the plain openai client
-and beside xllamacpp driven directly. Taught in notebook 00, section "How fast is it".
+`labkit bench` (serving, compare, results, load): time to first token, time per token and throughput by how many ask at once.
+`labkit bench check` (check): the same requests, read by us and by the engine itself. `labkit bench reader` (reader): what the
+caller's own clock readings cost and how late they are. `labkit bench overhead` (overhead): what labkit's client and engine process
+cost, beside the plain openai client and xllamacpp driven directly. Taught in notebook 00, section "How fast is it".
 """

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from labkit.bench.stats import median_interval
+
 HERE = Path(__file__).parent
 CONTEXT, MAX_TOKENS = 512, 32
 Progress = Callable[[str, int, int], None]
@@ -84,7 +86,7 @@ def _compare_clients(endpoint, calls: int, tell: Progress) -> ClientCost:
         if call % 50 == 0:
             tell("client calls", max(call, 0), calls)
     differences = [a - b for a, b in zip(times["labkit"], times["openai"], strict=True)]
-    low, high = _median_interval(differences)
+    low, high = median_interval(differences)
     return ClientCost(
         calls,
         statistics.median(times["labkit"]),
@@ -154,10 +156,3 @@ def _directly(job: dict) -> float:
     result = json.loads(runner.start(300))
     runner.stop()
     return result["tokens"] / result["seconds"]
-
-
-def _median_interval(values: list[float]) -> tuple[float, float]:
-    """Return the 95 % interval of the median by order statistics (no assumption on the distribution)."""
-    ordered, n = sorted(values), len(values)
-    half = 0.98 * n**0.5  # 1.96 * sqrt(n) / 2
-    return ordered[max(0, int(n / 2 - half))], ordered[min(n - 1, int(n / 2 + half))]

@@ -1,14 +1,138 @@
-"""labkit bench: speed, as ratios measured side by side in one run."""
+"""labkit bench: waiting time, writing speed and throughput of the engines that are here, and how far to trust them."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Json, ProgressLine, print_out
+from labkit.cli.common import Json, Model, ProgressLine, print_out
+from labkit.errors import ConfigError
 
-app = typer.Typer(no_args_is_help=True, help="Speed, as ratios measured side by side in one run.")
+app = typer.Typer(invoke_without_command=True, help="Speed: of the engines that are here, and of labkit itself.")
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="Example: **labkit bench --compare --concurrency 1,4 --rounds 2** (some minutes, on an idle machine)",
+)
+def bench(
+    context: typer.Context,
+    backend: Annotated[list[str] | None, typer.Option(help="An engine of `labkit doctor`; may be given again.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--compare", help="All engines that are here, beside each other.")
+    ] = False,
+    concurrency: Annotated[str, typer.Option(help="How many ask at once, with commas.")] = "1,4,16,32",
+    requests: Annotated[int, typer.Option(min=0, help="Requests a level and round; 0: as many as ask at once.")] = 0,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; figures come with their range.")] = 3,
+    words: Annotated[int, typer.Option(min=1, help="Words of a prompt, about a token each.")] = 32,
+    tokens: Annotated[int, typer.Option(min=2, help="Tokens of an answer.")] = 32,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of an engine; 0: all cores but one.")] = 0,
+    model: Model = "auto",
+    as_json: Json = False,
+) -> None:
+    """Time to first token, time per token and throughput, by how many ask at once. Engines run one after the other."""
+    if context.invoked_subcommand:
+        return
+    from labkit.bench.compare import compare
+
+    plan = _plan(concurrency, requests, rounds, words, tokens)
+    found = _watched(compare, _engines(backend or [], everything), plan, model=model, threads=threads or None)
+    print_out(found.to_dict() if as_json else _words(found))
+
+
+def _plan(concurrency: str, *others: int):
+    from labkit.bench.serving import Plan
+
+    return Plan(_levels(concurrency), *others)
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    levels = {int(part) for part in text.split(",") if part.strip().isdigit()}
+    if not levels or 0 in levels or not all(part.strip().isdigit() for part in text.split(",")):
+        raise ConfigError(f"--concurrency {text!r} is no list of numbers.", "", "labkit bench --concurrency 1,4,16")
+    return tuple(sorted(levels))
+
+
+def _engines(named: list[str], everything: bool) -> list[str]:
+    from labkit.backends import available
+
+    if not everything:
+        return list(dict.fromkeys(named)) or ["auto"]
+    return list(dict.fromkeys([*named, *(name for name, here in available().items() if here)]))
+
+
+def _watched(work, *arguments, **options):
+    """Call `work` with a progress line that is gone afterwards, whatever happens."""
+    line = ProgressLine()
+    try:
+        return work(*arguments, **options, progress=line.show)
+    finally:
+        line.clear()
+
+
+def _words(found) -> str:
+    from labkit.widgets.serving import ratios_text, serving_text
+
+    parts = [serving_text(found.engines)]
+    if found.ratios:
+        parts.append(ratios_text(found.ratios))
+    parts += [f"not measured: {why}" for why in found.failed.values()]
+    parts.append(
+        f"Times in milliseconds. {found.other_load:.0%} of the cores were busy before the first engine started."
+    )
+    return "\n\n".join(parts)
+
+
+@app.command(epilog="Example: **labkit bench check --backend llamacpp** (half a minute; vllm takes ten)")
+def check(
+    backend: Annotated[str, typer.Option(help="llamacpp or vllm: who is there to read along.")] = "llamacpp",
+    concurrency: Annotated[str, typer.Option(help="How many ask at once, with commas.")] = "1,4",
+    requests: Annotated[int, typer.Option(min=1, help="Requests a level and round.")] = 16,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Our figures beside llama.cpp's own timings of the same requests, or vLLM's `bench serve` of the same load.
+
+    The exit status is 1 where two readings of the same thing differ by more than 5 %.
+    """
+    from labkit.bench.check import by_its_own
+
+    plan = _plan(concurrency, requests, rounds)
+    found = _watched(by_its_own, backend, plan)
+    if as_json:
+        print_out([{**asdict(one), "agrees": one.agrees} for one in found])
+    else:
+        print_out(
+            "\n".join([f"{'':34}{'ours':>11}{'theirs':>11}{'':10}ours : theirs [least, most]", *map(_reading, found)])
+        )
+    if not all(one.agrees for one in found):
+        raise typer.Exit(1)
+
+
+def _reading(one) -> str:
+    head = f"{one.concurrency:>2} at once, {one.figure:22}{one.ours:11.2f}{one.theirs:11.2f} {one.unit:9}"
+    ratio = f"{one.ratio.median:.3f} [{one.ratio.low:.3f}, {one.ratio.high:.3f}]"
+    return f"{head}{ratio} of {one.pairs}{'' if one.agrees else '   differs'}"
+
+
+@app.command(epilog="Example: **labkit bench reader --streams 32** (ten seconds)")
+def reader(
+    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 32,
+    as_json: Json = False,
+) -> None:
+    """How late our clock readings come at so many streams, and what reading costs, beside the openai client."""
+    from labkit.bench.reader import readers
+
+    found = _watched(readers, streams)
+    if as_json:
+        return print_out([asdict(one) for one in found])
+    for one in found:
+        print_out(
+            f"{one.name:8} {one.streams} streams, {one.pieces} pieces: late by {one.late_p50_ms:.2f} ms "
+            f"(p99 {one.late_p99_ms:.2f}), {one.cpu_us:.0f} µs of processor a piece, {one.busy:.0%} of a core"
+        )
 
 
 @app.command(epilog="Example: **labkit bench overhead --json** (about three minutes, on an idle machine)")
@@ -20,9 +144,7 @@ def overhead(
     """What labkit costs beside the plain openai client, and beside xllamacpp driven directly."""
     from labkit.bench.overhead import measure
 
-    line = ProgressLine()
-    found = measure(calls, rounds, line.show)
-    line.clear()
+    found = _watched(measure, calls, rounds)
     if as_json:
         return print_out(found)
     client = found["client"]

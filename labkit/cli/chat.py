@@ -19,6 +19,7 @@ def chat(
     backend: Backend = "auto",
     model: Model = "auto",
     max_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 256,
+    replay: Annotated[bool, typer.Option(help="Where the engine is not here, take recorded answers.")] = False,
     as_json: Json = False,
 ) -> None:
     """Ask the small model one question, or talk to it."""
@@ -27,7 +28,7 @@ def chat(
 
     if model == "auto" and not os.environ.get("LABKIT_BASE_URL"):
         weights.ensure(catalog.default_model(), progress=weights.progress_bar())
-    with backends.connect(backend, model) as endpoint:
+    with backends.connect(backend, model, replay=replay) as endpoint:
         talk = Conversation(endpoint, max_tokens=max_tokens)
         if question is not None:
             _answer(talk, question, as_json)
@@ -55,7 +56,8 @@ def _answer(talk, question: str, as_json: bool) -> None:
     if as_json:
         counts = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
         speed = {"tokens_per_second": reply.tokens_per_second, "first_token_seconds": reply.first_token_seconds}
-        print_out({"text": reply.text, "model": endpoint.model, "backend": endpoint.backend, **counts, **speed})
+        who = {"model": endpoint.model, "backend": endpoint.backend, "replayed": endpoint.replayed}
+        print_out({"text": reply.text, **who, **counts, **speed})
     else:
         print()
         print(f"[{endpoint.model} on {endpoint.backend}: {figures(turn)}]", file=sys.stderr)

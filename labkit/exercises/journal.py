@@ -1,22 +1,17 @@
 """What this learner has done, in `progress.json` in labkit's folder: verdicts and counts, never an answer.
 
-The file is replaced as a whole, by one writer at a time. A file that cannot be read is set aside under another name
-beside it, never overwritten.
+labkit.json_record keeps it: one writer at a time, and a file that cannot be read is set aside, never overwritten.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-from labkit import disk, paths
 from labkit.exercises.banks import bank, lessons
 from labkit.exercises.core import NOT_ATTEMPTED, RIGHT, WRONG
+from labkit.json_record import JsonRecord
 
 __all__ = ["Progress", "progress", "record"]
 
@@ -52,7 +47,7 @@ def progress() -> list[Progress]:
 
     Taught in notebook 00, section "How exercises work".
     """
-    done = _locked(lambda entries: entries)
+    done = _JOURNAL.read()
     exercises = [exercise for lesson in lessons() for exercise in bank(lesson)]
     return [replace(done.get(exercise.id, Progress(exercise.id)), title=exercise.title) for exercise in exercises]
 
@@ -65,53 +60,21 @@ def record(exercise_id: str, *, verdict: str = "", hint: int = 0, solution: bool
         return entries | {exercise_id: entry.after(verdict=verdict, hint=hint, solution=solution)}
 
     try:
-        _locked(add)
+        _JOURNAL.change(add)
     except OSError as error:
         warnings.warn(f"Progress was not saved: {error}", stacklevel=3)
 
 
-def _locked(change: Callable[[dict], dict]) -> dict[str, Progress]:
-    """Read, change and write back as the only one who does; write only what differs."""
-    path = paths.home() / "progress.json"
-    with disk.one_writer(path):
-        before = _read(path)
-        after = change(before)
-        if after != before:
-            _write(path, after)
-    return after
-
-
-def _read(path: Path) -> dict[str, Progress]:
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["exercises"]
-        return {exercise_id: _entry(id=exercise_id, **entry) for exercise_id, entry in entries.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        kept = _set_aside(path)
-        warnings.warn(f"The record of your progress could not be read; it is kept as {kept.name}", stacklevel=5)
-        return {}
-
-
-def _entry(**entry: object) -> Progress:
-    result = Progress(**entry)
-    kinds_differ = any(type(value) is not type(getattr(Progress, name)) for name, value in entry.items())
+def _entry(name: str, row: dict) -> Progress:
+    result = Progress(id=name, **row)
+    kinds_differ = any(type(value) is not type(getattr(Progress, key)) for key, value in row.items())
     if kinds_differ or result.status not in _ORDER:
-        raise ValueError(f"not a progress entry: {entry}")
+        raise ValueError(f"not a progress entry: {row}")
     return result
 
 
-def _set_aside(path: Path) -> Path:
-    """Move the file to the first free name of progress.broken-1.json, -2, …; return that."""
-    number = 1
-    while (kept := path.with_name(f"{path.stem}.broken-{number}.json")).exists():
-        number += 1
-    os.replace(path, kept)
-    return kept
+def _row(entry: Progress) -> dict:
+    return {key: value for key, value in asdict(entry).items() if key not in ("id", "title")}
 
 
-def _write(path: Path, entries: dict[str, Progress]) -> None:
-    rows = (asdict(entries[exercise_id]) for exercise_id in sorted(entries))
-    data = {"exercises": {row.pop("id"): {k: v for k, v in row.items() if k != "title"} for row in rows}}
-    with disk.placed(path) as file:
-        file.write(json.dumps(data, indent=1).encode())
+_JOURNAL = JsonRecord("progress.json", root="exercises", decode=_entry, encode=_row, what="your progress")

@@ -20,11 +20,13 @@ from labkit.tools.reading import read_call, read_json
 from labkit.tools.relevance import odds
 from labkit.tools.schema import check, longest
 from labkit.tools.tool import Tool
+from labkit.tools.words import table, words
 
 __all__ = ["Ask", "Call", "Decision", "decide", "request_of"]
 
 CLOSE = 0.35  # log-odds: nearer than this, and the model chooses between two tools
 MOST_LEAD = 2.0
+ASKED_FOR = 1.0
 MOST_TOKENS = 1200
 
 
@@ -125,7 +127,8 @@ def request_of(messages: Sequence[dict] | str) -> Request:
     earlier = [said for role, said in turns[:last] if role == "user"]
     answers = turns[last - 1][0] == "assistant" and before.rstrip().endswith("?") if last else False
     follows = bool(FOLLOW_UP.match(text)) or (len(text.split()) <= 3 and answers)
-    return Request(text, earlier[-1] if earlier and (answers or follows) else "")
+    closing = all(word in table("closing") for word in words(text)) and not re.search(r"\d", text)
+    return Request(text, earlier[-1] if earlier and (answers or follows) and not closing else "")
 
 
 def text_of(message: dict) -> str:
@@ -193,8 +196,10 @@ def _ranked(request: Request, tools: Sequence[Tool]) -> list[tuple[float, Tool, 
     for tool in tools:
         plan = fill(tool, request)
         score = odds(tool, request, plan)
-        if request.earlier:  # an answer to a question says little by itself
-            score = max(score, *(odds(tool, Request(said), plan) for said in (request.earlier, _whole(request))))
+        if request.earlier:  # an answer to a question says little by itself, but it was asked for
+            score = ASKED_FOR + max(
+                score, *(odds(tool, Request(one), plan) for one in (request.earlier, _whole(request)))
+            )
         rows.append((score, tool, plan))
     return sorted(rows, key=lambda row: -row[0])
 

@@ -8,12 +8,14 @@ sections "What runs here", "Streaming" and "Take away".
 """
 
 from labkit.widgets.chat_box import ChatBox, chat_box
+from labkit.widgets.claims_table import ClaimsTable, claims_html, claims_table, claims_text
 from labkit.widgets.hardware_card import HardwareCard, hardware_card, hardware_html, hardware_text
 from labkit.widgets.model_picker import ModelPicker, model_picker, models_text
 from labkit.widgets.speed import arrivals_figure, concurrency_figure
 
 __all__ = [
-    "ChatBox", "HardwareCard", "ModelPicker",
-    "arrivals_figure", "chat_box", "concurrency_figure", "hardware_card", "hardware_html", "hardware_text",
+    "ChatBox", "ClaimsTable", "HardwareCard", "ModelPicker",
+    "arrivals_figure", "chat_box", "claims_html", "claims_table", "claims_text",
+    "concurrency_figure", "hardware_card", "hardware_html", "hardware_text",
     "model_picker", "models_text",
 ]  # fmt: skip

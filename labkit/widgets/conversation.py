@@ -29,7 +29,8 @@ class Turn:
     """One question and its answer.
 
     `state`: "writing", "done", "stopped" (by the learner) or "failed" (`error` says why). `reply` has the engine's counts
-    when the answer came to its end. `left_out` counts earlier questions that no longer fitted the context window.
+    when the answer came to its end. `left_out` counts earlier questions that no longer fitted the context window. `replayed` is
+    the endpoint's label when it answers from a recording, else "".
     """
 
     question: str
@@ -39,6 +40,7 @@ class Turn:
     error: BaseException | None = None
     left_out: int = 0
     pieces: int = 0
+    replayed: str = ""
 
 
 class Conversation:
@@ -107,7 +109,7 @@ class Conversation:
         with self._lock:
             if self.writing:
                 raise RuntimeError("an answer is being written; stop() it first")
-            self.turns = [*self.turns, turn := Turn(question)]
+            self.turns = [*self.turns, turn := Turn(question, replayed=self.endpoint.replayed)]
         return turn
 
     def _write(self, turn: Turn) -> None:
@@ -185,6 +187,8 @@ def figures(turn: Turn) -> str:
             notes.append("cut off at the longest answer allowed")
     if turn.left_out:
         notes.append(f"without the oldest {turn.left_out} of the questions before: the context window is full")
+    if turn.replayed:
+        notes.append(turn.replayed)
     return " · ".join(notes)
 
 

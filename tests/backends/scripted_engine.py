@@ -29,7 +29,7 @@ class Scripted:
     name: str = "scripted"
     context: int = 64
     at_once: int = 1
-    honours: frozenset = frozenset({"json_schema", "temperature", "top_p", "seed"})
+    honours: frozenset = frozenset({"json_schema", "temperature", "top_p", "top_k", "seed"})
     gate: threading.Semaphore | None = None
     fails_after: int | None = None
     refuses: Exception | None = None

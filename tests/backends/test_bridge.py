@@ -136,10 +136,20 @@ def test_parameters_reach_the_engine():
     with bridged(engine) as endpoint:
         create = endpoint.client().chat.completions.create
         form = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}
-        create(**QUESTION, temperature=0.5, top_p=0.25, seed=7, max_tokens=2, stop="x", response_format=form)
+        create(
+            **QUESTION,
+            temperature=0.5,
+            top_p=0.25,
+            extra_body={"top_k": 3},
+            seed=7,
+            max_tokens=2,
+            stop="x",
+            response_format=form,
+        )
         create(**QUESTION, max_completion_tokens=1, response_format={"type": "json_object"})
         create(**QUESTION, user="me", n=1, logprobs=False, frequency_penalty=0.0, tool_choice="auto", tools=[])
     first, second, third = engine.asks
+    assert (first.top_k, second.top_k, first.min_p) == (3, 0, 0.0)
     assert (first.temperature, first.top_p, first.seed, first.stop, json.loads(first.schema)) == (
         0.5,
         0.25,
@@ -202,6 +212,8 @@ def test_the_key_is_wanted_everywhere_but_at_health():
         ({"max_tokens": 0}, 400, "max_tokens"),
         ({"max_tokens": 1.5}, 400, "max_tokens"),
         ({"seed": "one"}, 400, "seed"),
+        ({"top_k": -1}, 400, "top_k"),
+        ({"min_p": 0.5}, 400, "min_p"),
         ({"stop": [""]}, 400, "stop"),
         ({"stream": "yes"}, 400, "stream"),
         ({"stream_options": {"colour": 1}}, 400, "stream_options"),

@@ -108,6 +108,15 @@ def test_a_parameter_that_would_be_ignored_raises():
         endpoint.chat("hello", seed=1)
 
 
+def test_a_form_of_answer_that_does_not_exist_raises():
+    endpoint = at("http://127.0.0.1:9")
+    endpoint.capabilities = Capabilities("demo", "1", "m", "2026-01-01", {})
+    with pytest.raises(UnsupportedParameter, match="no engine of this course"):
+        endpoint.chat("hello", response_format={"type": "nonsense"})
+    with pytest.raises(EngineDied):
+        endpoint.chat("hello", response_format={"type": "text"})
+
+
 def test_the_key_does_not_show():
     assert "s3cret" not in repr(Endpoint(backend="demo", base_url="http://127.0.0.1:9/v1", model="m", api_key="s3cret"))
 

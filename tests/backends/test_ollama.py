@@ -228,6 +228,19 @@ def scripted(answer: bytes):
         thread.join(5)
 
 
+def test_what_is_on_the_disk():
+    with serving(answer('{"models": [{"name": "m:latest", "size": 5}]}')) as address:
+        assert [(row["name"], row["size"]) for row in ollama.tags(address)] == [("m:latest", 5)]
+    with serving(answer('{"models": null}')) as address:
+        assert ollama.tags(address) == []
+
+
+def test_ollamas_own_api_is_asked_past_a_recorder():
+    with serving(is_version("0.17.4")) as address:
+        behind = labkit.Endpoint("ollama", "http://127.0.0.1:9/v1", "m", "key", native=address)
+        assert ollama.version(behind) == "0.17.4"
+
+
 MANIFEST, DONE = {"status": "pulling manifest"}, {"status": "success"}
 
 

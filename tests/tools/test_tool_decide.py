@@ -75,6 +75,16 @@ def test_an_answer_to_a_question_completes_the_call():
     assert decision.calls[0].arguments == {"account_id": "DE-77", "amount": 90}
 
 
+@pytest.mark.parametrize("last", ["No, thanks.", "Never mind.", "OK, that's all for now!"])
+def test_a_word_of_thanks_repeats_nothing(last):
+    talk = [
+        {"role": "user", "content": "Transfer 40 euros to the account DE-77."},
+        {"role": "assistant", "content": "Done. Anything else?"},
+        {"role": "user", "content": last},
+    ]
+    assert not drive(decide(talk, TOOLS), "")[0].calls
+
+
 def test_a_required_call_is_left_to_the_model_where_nothing_was_said():
     decision, asks = drive(decide("Please!", TOOLS, "send_money"), '{"account_id": "X", "amount": 5}')
     assert decision.calls[0].arguments == {"account_id": "X", "amount": 5}

@@ -29,10 +29,10 @@ SERVER = Path(__file__).with_name("server.py")
 FACE_NEEDS = ("starlette", "uvicorn")
 
 
-def installed(package: str, extra: str) -> Availability:
-    """Say whether an engine's distribution and what the face needs are installed; loads nothing."""
+def installed(package: str, extra: str, *also: str) -> Availability:
+    """Say whether an engine's distribution, what it needs `also`, and what the face needs are installed; loads nothing."""
     try:
-        version, *_ = [metadata.version(one) for one in (package, *FACE_NEEDS)]
+        version, *_ = [metadata.version(one) for one in (package, *also, *FACE_NEEDS)]
     except metadata.PackageNotFoundError as error:
         return Availability(
             False, why=f"the package {error.name} is not installed", fix=f"pip install 'labkit[{extra}]'"

@@ -17,15 +17,18 @@ __all__ = ["Ask", "Engine", "Finish", "Refusal", "Turn"]
 class Ask:
     """One request, checked. `messages`: {"role", "content"} with text contents.
 
-    max_tokens: the most tokens to answer with, None for as many as fit. temperature 0 is greedy. seed: always a number (a
-    random one where the caller gave none). stop: texts that end the answer and are not part of it. schema: the JSON schema that
-    the answer has to obey, as JSON text, or None. stream, usage: how the caller wants to be told.
+    max_tokens: the most tokens to answer with, None for as many as fit. temperature 0 is greedy; top_p 1, top_k 0 and min_p 0
+    leave every token in. seed: always a number, a random one where the caller gave none.
+    stop: texts that end the answer and are not part of it. schema: the JSON schema that it has to obey, as text, or None.
+    stream, usage: how the caller wants to be told.
     """
 
     messages: tuple[dict[str, str], ...]
     max_tokens: int | None = None
     temperature: float = 1.0
     top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
     seed: int = 0
     stop: tuple[str, ...] = ()
     schema: str | None = None
@@ -64,7 +67,8 @@ class Turn(Protocol):
 class Engine(Protocol):
     """An engine with a model in it. `context`: tokens of prompt and answer together. `at_once`: turns that may run together.
 
-    honours: those of "seed", "json_schema", "temperature", "top_p" that it really obeys; the bridge refuses the others.
+    honours: those of "seed", "json_schema", "temperature", "top_p", "top_k", "min_p" that it really obeys; the bridge refuses
+    the others.
     """
 
     name: str

@@ -15,8 +15,8 @@ from labkit.backends.bridge.contract import Ask, Refusal
 __all__ = ["read"]
 
 KNOWN = {
-    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p", "seed",
-    "stop", "response_format",
+    "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature", "top_p",
+    "top_k", "min_p", "seed", "stop", "response_format",
 }  # fmt: skip
 # Labels that say who asks, and change no answer.
 LABELS = {"user", "metadata", "safety_identifier", "prompt_cache_key", "service_tier", "store"}
@@ -37,7 +37,7 @@ def read(body: bytes, model: str, honours: Container[str]) -> Ask:
         what = f"The model {asked.get('model')!r} does not exist here; this server has {model!r}."
         raise Refusal(404, what, "model_not_found", "model")
     asked = {name: value for name, value in asked.items() if value is not None}
-    for name in ("temperature", "top_p", "seed"):
+    for name in ("temperature", "top_p", "top_k", "min_p", "seed"):
         if name in asked and name not in honours:
             raise _cannot(name, asked[name])
     most = asked.get("max_completion_tokens", asked.get("max_tokens"))
@@ -46,6 +46,8 @@ def read(body: bytes, model: str, honours: Container[str]) -> Ask:
         max_tokens=None if most is None else _number("max_tokens", most, int, lambda n: n >= 1),
         temperature=_number("temperature", asked.get("temperature", 1.0), float, lambda n: 0 <= n <= 2),
         top_p=_number("top_p", asked.get("top_p", 1.0), float, lambda n: 0 < n <= 1),
+        top_k=_number("top_k", asked.get("top_k", 0), int, lambda n: n >= 0),
+        min_p=_number("min_p", asked.get("min_p", 0.0), float, lambda n: 0 <= n <= 1),
         seed=_number("seed", asked.get("seed", secrets.randbelow(2**31)), int, lambda n: -(2**63) <= n < 2**63) % 2**31,
         stop=tuple(_stops(asked.get("stop", []))),
         schema=_schema(asked.get("response_format", {"type": "text"}), honours),

@@ -1,0 +1,106 @@
+"""What every small server of labkit's own shares: a lock, an error in OpenAI's shape, and a place to run on loopback.
+
+with LoopbackServer(Locked(app, key)) as server:     # a thread of this process: it ends with it, kill -9 included
+    server.address                                   # http://127.0.0.1:PORT
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import socket
+import threading
+
+from labkit.errors import EngineStartError
+
+__all__ = ["Locked", "LoopbackServer", "listen", "send_error"]
+
+GOODBYE_S = 1  # how long answers that are being written may go on once the server is told to stop
+
+
+class Locked:
+    """Let nobody into the ASGI application `app` without `api_key`, except to /health. Compared in constant time."""
+
+    def __init__(self, app, api_key: str):
+        self.app, self.expected = app, f"Bearer {api_key}".encode()
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/health":
+            shown = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(shown, self.expected):
+                return await send_error(send, 401, "Wrong API key, or none.", "invalid_api_key")
+        await self.app(scope, receive, send)
+
+
+async def send_error(send, status: int, message: str, code: str, **more) -> None:
+    """Answer with `status` and an error in OpenAI's shape; `more` goes into it as well."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    detail = {"error": {"message": message, "type": kind, "param": None, "code": code, **more}}
+    body = json.dumps(detail, ensure_ascii=False).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class LoopbackServer:
+    """An ASGI application in a thread of this process, on 127.0.0.1 and nowhere else.
+
+    port: 0 takes a free one. `address` is "http://127.0.0.1:PORT". A context manager; `close()` twice is fine; `join()` waits
+    until it ends. Raises EngineStartError when the port is taken.
+    """
+
+    def __init__(self, app, port: int = 0):
+        import uvicorn
+
+        self._socket = listen(port)
+        self.port = self._socket.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}"
+        quiet = {"log_level": "critical", "access_log": False, "server_header": False, "date_header": False}
+        config = uvicorn.Config(app, **quiet, ws="none", timeout_graceful_shutdown=GOODBYE_S)
+        self._server = uvicorn.Server(config)
+        sockets = {"sockets": [self._socket]}
+        self._thread = threading.Thread(target=self._server.run, kwargs=sockets, name="labkit server", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive() and not self._server.should_exit
+
+    def join(self) -> None:
+        """Wait until the server ends; Ctrl-C gets through."""
+        while self._thread.is_alive():
+            self._thread.join(0.5)
+
+    def close(self) -> None:
+        """Stop serving; who is still being answered gets a second. Safe to call twice, and from the server's own thread."""
+        self._server.should_exit = True
+        if threading.current_thread() is not self._thread:
+            self._thread.join(GOODBYE_S + 5)
+        self._socket.close()
+
+    def __enter__(self) -> LoopbackServer:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on 127.0.0.1 for uvicorn; port 0 takes a free one. Raises EngineStartError if it is taken."""
+    # IPPROTO_TCP by name: only then does asyncio set TCP_NODELAY, without which every answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    if os.name == "posix":  # elsewhere this flag would let two programs share the port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(512)
+    except OSError as error:
+        listener.close()
+        raise EngineStartError(
+            f"Port {port} of this machine cannot be used.",
+            f"another program listens there, or this user may not ({error.strerror})",
+            "labkit serve --port 0  # takes a free one",
+        ) from None
+    return listener

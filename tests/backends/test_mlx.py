@@ -1,0 +1,196 @@
+"""MLX behind its own server, for real: on Linux on the CPU, in float32."""
+
+import json
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import openai
+import pytest
+import tiny_llama as tiny
+from bridged_suite import FRANCE, SCHEMA, BridgedEngine, connect, form
+from test_convert import TABLE
+
+import labkit
+from labkit import catalog, weights
+from labkit.backends import mlx
+from labkit.backends.loopback import get
+from labkit.backends.settings import Settings
+from labkit.errors import EngineTimeout, OfflineError, Refused, UnsupportedParameter
+
+STORY = [{"role": "user", "content": "Write a very long story."}]
+
+
+class TestMlx(BridgedEngine):
+    """The suite of the bridged engines, though MLX brings a server of its own. It knows no schema."""
+
+    name = "mlx"
+
+    def test_a_schema_holds(self, engine):
+        with pytest.raises(UnsupportedParameter, match="would ignore response_format"):
+            engine.chat(FRANCE, response_format=form(SCHEMA))
+
+    @pytest.mark.skip(reason="MLX's server reads no schema")
+    def test_a_schema_that_is_none_harms_nobody_else(self):
+        pass
+
+    @pytest.mark.skip(reason="MLX's server reads no schema")
+    def test_several_schemas_at_once(self):
+        pass
+
+    def test_capabilities(self, engine, tmp_path, monkeypatch):
+        monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+        probed = replace(engine, on_close=None)
+        found = probed.capabilities
+        works = {"streaming", "stream_usage", "stop", "max_completion_tokens", "seed", "top_k", "min_p", "logit_bias"}
+        assert {name for name in found.results if found[name]} == works | {"logprobs"}, found.table()
+        with pytest.raises(UnsupportedParameter):
+            probed.chat("hello", n=2)
+
+    def test_the_window_is_shared_by_prompt_and_answer(self, require):
+        with connect(self.name, require, context=64) as small:  # a prompt of a thousand tokens takes a minute here
+            reply = small.chat("Write a very long story.", max_tokens=500)
+            free = small.client().chat.completions.create(model=small.model, messages=STORY, temperature=0)
+        assert reply.prompt_tokens + reply.completion_tokens == 64 == free.usage.total_tokens
+        assert (reply.finish_reason, free.choices[0].finish_reason) == ("length", "length")
+
+    def test_a_caller_who_leaves_a_whole_answer_frees_the_engine_too(self, engine):
+        with pytest.raises(EngineTimeout):
+            replace(engine, timeout=3, on_close=None).chat("Write a very long story.", max_tokens=900)
+        pause = threading.Event()
+        for _ in range(200):
+            if (
+                "labkit:requests_processing 0"
+                in get(engine.base_url.removesuffix("/v1"), "/metrics", engine.api_key)[1]
+            ):
+                return
+            pause.wait(0.05)
+        pytest.fail("the engine still works on the answer that nobody waits for")
+
+
+# -- the door before it, with a model of a few kilobytes ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny_engine(tmp_path_factory, require):
+    here = mlx.available()
+    require("mlx", here, here.fix)
+    home = tmp_path_factory.mktemp("home")
+    (home / "models.toml").write_text(TABLE.replace('engines = ["vllm"]', 'engines = ["vllm", "mlx"]'))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABKIT_HOME", str(home))
+        catalog._load.cache_clear()
+        weights.import_file("tiny", tiny.write_gguf(home / "given.gguf"))
+        with labkit.connect("mlx", model="tiny", context=128, parallel=2, threads=1) as engine:
+            yield engine
+    catalog._load.cache_clear()
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/v1/models/other", "/"])
+def test_nothing_is_told_without_the_key(tiny_engine, path):
+    address = tiny_engine.base_url.removesuffix("/v1")
+    assert get(address, path)[0] == get(address, path, "wrong")[0] == 401
+    assert json.loads(get(address, "/health")[1]) == {"status": "ok"}
+
+
+def test_it_lists_its_one_model_by_its_name(tiny_engine):
+    (card,) = tiny_engine.client().models.list().data
+    assert (card.id, card.meta["n_ctx"]) == ("tiny", 128)
+    assert tiny_engine.chat("hi", max_tokens=1).raw.model == "tiny"
+
+
+@pytest.mark.parametrize("name", ["/etc", "default_model", "HuggingFaceTB/SmolLM2-135M-Instruct"])
+def test_no_other_model_is_loaded(tiny_engine, name):
+    with pytest.raises(Refused, match="does not exist here; this server has 'tiny'"):
+        replace(tiny_engine, model=name, on_close=None).chat("hi")
+
+
+@pytest.mark.parametrize("name", ["adapters", "draft_model"])
+def test_a_caller_cannot_have_other_files_loaded(tiny_engine, name, tmp_path):
+    with pytest.raises(Refused, match=f"{name}: not for callers"):
+        tiny_engine.chat("hello", extra_body={name: str(tmp_path)})
+
+
+def test_a_picture_is_not_fetched(tiny_engine):
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        somebody.settimeout(0.2)
+        picture = {"type": "image_url", "image_url": {"url": f"http://127.0.0.1:{somebody.getsockname()[1]}/x.png"}}
+        with pytest.raises(Refused, match="text only"):
+            tiny_engine.chat([{"role": "user", "content": [picture]}])
+        with pytest.raises(TimeoutError):
+            somebody.accept()
+
+
+def test_parts_of_text_are_one_text(tiny_engine):
+    parts = [{"type": "text", "text": "the "}, {"type": "text", "text": "heath"}]
+    found, whole = (tiny_engine.chat([{"role": "user", "content": one}], max_tokens=5) for one in (parts, "the heath"))
+    assert (found.text, found.prompt_tokens) == (whole.text, whole.prompt_tokens)
+
+
+@pytest.mark.parametrize(
+    "message", ["hello", 7, {}, {"role": "user", "content": {"a": 1}}, {"role": "user", "content": 7}]
+)
+def test_messages_that_are_none(tiny_engine, message):
+    with pytest.raises(Refused, match=r"\(400\): (?!Error code)"):  # in words
+        tiny_engine.chat([message])
+    assert tiny_engine.chat("hi", max_tokens=2).completion_tokens == 2
+
+
+def test_what_they_refuse_comes_in_openais_shape(tiny_engine):
+    for parameters, words in (
+        ({"temperature": -1}, "temperature must be at least 0"),
+        ({"top_p": "x"}, "top_p must be"),
+    ):
+        with pytest.raises(openai.BadRequestError, match=words) as caught:
+            tiny_engine.client().chat.completions.create(model="tiny", messages=STORY, extra_body=parameters)
+        assert caught.value.body.keys() >= {"message", "type", "code"}
+    with pytest.raises(openai.NotFoundError, match="Not Found"):
+        tiny_engine.client().embeddings.create(model="tiny", input="x")
+
+
+def test_many_at_once_on_a_tiny_model(tiny_engine):
+    with ThreadPoolExecutor(16) as pool:
+        found = set(pool.map(lambda _: tiny_engine.chat("hi", max_tokens=9).completion_tokens, range(32)))
+    assert found == {9}
+    assert (
+        "labkit:requests_processing 0"
+        in get(tiny_engine.base_url.removesuffix("/v1"), "/metrics", tiny_engine.api_key)[1]
+    )
+
+
+# -- where it runs --------------------------------------------------------------------------------------------------------
+
+
+def test_without_a_compiler_its_kernels_are_the_ready_made_ones(monkeypatch):
+    monkeypatch.setattr(mlx.sys, "platform", "linux")
+    monkeypatch.setattr(mlx.shutil, "which", lambda name: None)
+    assert mlx._environment(1)["MLX_DISABLE_COMPILE"] == "1"
+    monkeypatch.setattr(mlx.shutil, "which", lambda name: "/usr/bin/" + name)
+    assert "MLX_DISABLE_COMPILE" not in mlx._environment(1)
+    assert mlx._environment(3)["HF_HUB_OFFLINE"] == "1"
+
+
+def test_a_model_of_a_hub_is_taken_from_its_cache_and_nowhere_else(require, tmp_path, monkeypatch):
+    here = mlx.available()
+    require("mlx", here, here.fix)
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(OfflineError, match="not on this disk") as caught:
+        mlx.start(catalog.model("qwen2.5-0.5b"), Settings())
+    name = catalog.model("qwen2.5-0.5b").source("mlx").id
+    assert caught.value.fix == f"hf download {name}"
+    repository = tmp_path / f"models--{name.replace('/', '--')}"
+    for folder, text in (("refs/main", "abc"), ("snapshots/abc/config.json", "{}")):
+        (repository / folder).parent.mkdir(parents=True, exist_ok=True)
+        (repository / folder).write_text(text)
+    assert mlx._weights(catalog.model("qwen2.5-0.5b")) == repository / "snapshots" / "abc"
+
+
+@pytest.mark.parametrize(("system", "machine"), [("darwin", "x86_64"), ("win32", "AMD64")])
+def test_where_there_is_no_build(monkeypatch, system, machine):
+    monkeypatch.setattr(mlx.sys, "platform", system)
+    monkeypatch.setattr(mlx.platform, "machine", lambda: machine)
+    found = mlx.available()
+    assert not found and "Apple silicon" in found.why and found.fix.startswith("labkit doctor")
