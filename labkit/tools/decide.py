@@ -111,6 +111,9 @@ def _named(name: str, tools: Sequence[Tool]) -> Tool:
 
 # -- the request ------------------------------------------------------------------------------------------------------
 
+QUESTION = re.compile(
+    r"\?$|\b(?:tell|give|let|show|send) me\b|\bI need\b|\bplease (?:give|say|state|enter|provide)\b", re.I
+)
 FOLLOW_UP = re.compile(r"(?:and|or|what about|how about|then|also|now|no,|it'?s?|its|the same)\b", re.I)
 
 
@@ -125,7 +128,7 @@ def request_of(messages: Sequence[dict] | str) -> Request:
     text = turns[last][1]
     before = turns[last - 1][1] if last else ""
     earlier = [said for role, said in turns[:last] if role == "user"]
-    answers = turns[last - 1][0] == "assistant" and before.rstrip().endswith("?") if last else False
+    answers = bool(last) and turns[last - 1][0] == "assistant" and bool(QUESTION.search(before.strip()))
     follows = bool(FOLLOW_UP.match(text)) or (len(text.split()) <= 3 and answers)
     closing = all(word in table("closing") for word in words(text)) and not re.search(r"\d", text)
     return Request(text, earlier[-1] if earlier and (answers or follows) and not closing else "")
