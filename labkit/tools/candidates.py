@@ -12,12 +12,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.tools.lists import word_lists
 from labkit.tools.spoken import spoken, tidy
 from labkit.tools.words import table
 
-__all__ = ["Candidate", "find", "phrases"]
-
-LONGEST_PHRASE, MOST_PHRASES = 10, 120
+__all__ = ["Candidate", "find"]
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,18 @@ def _patterns(text: str) -> list[Candidate]:
     found = []
     for kind, pattern in patterns.items():
         for match in re.finditer(pattern, text):
-            value = match[0].lstrip("#") if kind == "id" else match[0].rstrip(".,") if kind == "formula" else match[0]
+            value = match[0].lstrip("#") if kind == "id" else _formula(match[0]) if kind == "formula" else match[0]
+            if not value:
+                continue
             found.append(Candidate(_clock(value) if kind == "time" else value, kind, match.start(), match.end()))
     emails = [one for one in found if one.kind == "email"]
     return [one for one in found if one.kind == "email" or not _inside(one, emails)]
+
+
+def _formula(text: str) -> str:
+    """Return a formula without the "y =" before it; "" for what only gives a value, "x = 1"."""
+    text = re.sub(r"^(?:\w|[a-z]\([a-z]\))\s?=\s?", "", text.rstrip(".,"))
+    return "" if re.fullmatch(r"-?\d+(?:\.\d+)?|\w", text) else text
 
 
 def _clock(text: str) -> str:
@@ -149,7 +156,8 @@ def _names(text: str) -> list[Candidate]:
             start, value = start + len(first) + 1, rest.strip()
             starts_sentence = False
         if value and value.lower() not in table("stop"):
-            found.append(Candidate(value, "sentence" if starts_sentence else "name", start, start + len(value)))
+            kind = "joined" if re.search(r"\sand\s", value) else "sentence" if starts_sentence else "name"
+            found.append(Candidate(value, kind, start, start + len(value)))
     return [part for one in found for part in (one, *_parts(one))]
 
 
@@ -159,7 +167,7 @@ def _parts(one: Candidate) -> list[Candidate]:
     first, _, rest = one.value.partition(" ")
     if one.kind == "sentence" and rest:
         found.append(Candidate(rest, "name", one.start + len(first) + 1, one.end))
-    for match in re.finditer(r"\s+and\s+", one.value):
+    for match in re.finditer(r"\s+(?:and|of)\s+(?:the\s+)?", one.value):
         found.append(Candidate(one.value[: match.start()], "name", one.start, one.start + match.start()))
         found.append(Candidate(one.value[match.end() :], "name", one.start + match.end(), one.end))
     return found
@@ -203,60 +211,8 @@ def _run(run: list[Candidate]) -> list[Candidate]:
 
 
 def _word_lists(text: str) -> list[Candidate]:
-    """Return "a, b and c" as ["a", "b", "c"]: items of at most five words between commas and a last "and" or "or"."""
-    found = []
-    item = r"(?:[\w'’.-]+(?:\s+[\w'’.-]+){0,4}?)"
-    for match in re.finditer(
-        rf"{item}(?:\s*,\s*{item})*\s*,?\s+(?:and|or|&)\s+{item}(?=[\s.,;?!:]|$)|{item}(?:\s*,\s*{item}){{2,}}", text
-    ):
-        parts = [part.strip() for part in re.split(r"\s*,\s*(?:and\s+|or\s+)?|\s+(?:and|or|&)\s+", match[0])]
-        parts = [part for part in parts if part]
-        parts[0] = _after_stop(parts[0])
-        parts[-1] = _capital_run(parts[-1], text[match.start() + len(match[0]) - len(parts[-1]) :], parts)
-        if all(parts) and len(parts) > 1 and not all(part[0].isdigit() for part in parts):
-            start = text.find(parts[0], match.start())
-            found.append(Candidate([_unquoted(part) for part in parts], "words", start, match.end()))
+    found = [Candidate(items, "words", start, end) for items, start, end in word_lists(text)]
     quoted = _quotations(text)
     if len(quoted) > 1:
         found.append(Candidate([one.value for one in quoted], "words", quoted[0].start, quoted[-1].end))
     return found
-
-
-def _unquoted(text: str) -> str:
-    return text.strip("\"'“”‘’")
-
-
-def _after_stop(part: str) -> str:
-    """Return what follows the last stop word of the first item: "playlist with Fast Lane" -> "Fast Lane"."""
-    pieces = part.split()
-    last = max((i for i, word in enumerate(pieces) if word.lower() in table("trim") or word.endswith(":")), default=-1)
-    rest = pieces[last + 1 :]
-    if not any(word[0].isupper() for word in rest):
-        return " ".join(rest)
-    while rest and not rest[0][0].isupper():
-        rest = rest[1:]
-    return " ".join(rest)
-
-
-def _capital_run(part: str, following: str, parts: list[str]) -> str:
-    """Return the last item, with the capitalised words that follow it if the other items are capitalised."""
-    if parts[0][:1].isupper() and (match := re.match(r"[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*", following)):
-        return match[0]
-    return part
-
-
-def phrases(text: str) -> list[Candidate]:
-    """Return stretches of whole words (at most ten) that neither begin nor end in a small word, longest first per start."""
-    tokens = [(m.start(), m.end()) for m in re.finditer(r"[^\s,;:!?\"“”()\[\]]+", text)]
-    trim, found, seen = table("trim"), [], set()
-    for first in range(len(tokens)):
-        for last in range(first, min(first + LONGEST_PHRASE, len(tokens))):
-            start, end = tokens[first][0], tokens[last][1]
-            value = text[start:end].rstrip(".'").lstrip("'")
-            ends = (text[start : tokens[first][1]].lower().strip(".'"), text[tokens[last][0] : end].lower().strip(".'"))
-            broken = re.search(r"[.?!]\s|[;:]", text[start:end])
-            if broken or any(word in trim for word in ends) or value.lower() in seen or not value:
-                continue
-            seen.add(value.lower())
-            found.append(Candidate(value, "phrase", start, end))
-    return found[:MOST_PHRASES]

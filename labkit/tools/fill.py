@@ -23,6 +23,7 @@ __all__ = ["fill"]
 
 MOST_OPTIONS = 8
 HELPERS = {"is", "includ", "show", "with", "us", "allow", "enabl", "return", "has", "only"}  # in the names of booleans
+TO, FROM = {"to", "target", "destin", "output", "new"}, {"from", "sourc", "origin", "bas", "input", "old"}
 DENIALS = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud", "skip"}
 
 
@@ -80,15 +81,28 @@ def _fill_enum(slot: Slot, work: Work) -> None:
     said, named = [stem(word) for word in re.findall(r"\w+", work.text.lower())], []
     for value in values:
         stems = [stem(word) for word in re.findall(r"\w+", str(value).lower())]
-        if stems and any(said[i : i + len(stems)] == stems for i in range(len(said))):
-            named.append((len(stems), value))
-    named.sort(key=lambda pair: -pair[0])
-    if named and (len(named) == 1 or named[0][0] > named[1][0]):
-        work.plan.set(slot, named[0][1], 3.0)
+        place = next((i for i in range(len(said)) if stems and said[i : i + len(stems)] == stems), None)
+        if place is not None:
+            named.append((len(stems), place, value))
+    named.sort(key=lambda one: -one[0])
+    if len(named) == 2 and (directed := _by_direction(slot, named, said)) is not None:
+        work.plan.set(slot, directed, 3.0)
+    elif named and (len(named) == 1 or named[0][0] > named[1][0]):
+        work.plan.set(slot, named[0][2], 3.0)
     elif named:
-        work.plan.open[slot.name] = [value for _, value in named]
+        work.plan.open[slot.name] = [value for _, _, value in named]
     elif slot.required:
         work.plan.open[slot.name] = list(values)
+
+
+def _by_direction(slot: Slot, named: list[tuple], said: list[str]) -> object | None:
+    """Return the one of two values that stands behind "to" for a parameter such as to_unit, the other one for from_unit."""
+    behind = [value for _, place, value in named if place and said[place - 1] in ("to", "into", "in", "as")]
+    if len(behind) != 1:
+        return None
+    if name_stems(slot) & TO:
+        return behind[0]
+    return next(value for _, _, value in named if value != behind[0]) if name_stems(slot) & FROM else None
 
 
 def _fill_boolean(slot: Slot, work: Work) -> None:

@@ -48,7 +48,7 @@ def _weights() -> dict[str, float]:
 def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:
     """Return the signs named in SIGNS, each between 0 and 1 or little more."""
     head, body = _tool_words(tool)
-    asked = _asked(request.text, tuple(str(value) for value in plan.values.values()))
+    asked = _asked(request.text, tuple(str(value) for value in _likely(plan).values()))
     asked_stems = {stem(word) for word in content(request.text)}
     near = alike(asked, (*head, *body)) if asked and (head or body) else None
     if near is None:
@@ -77,10 +77,15 @@ def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:
     ]
 
 
+def _likely(plan: Plan) -> dict:
+    """Return the decided values, and the first choice of the open ones."""
+    return {**{name: options[0] for name, options in plan.open.items() if options}, **plan.values}
+
+
 def _value_near(tool: Tool, plan: Plan) -> float:
     """Return how near the texts found are to the parameters that they fill: "francs" to "currency", "bedroom" to "room"."""
     found = []
-    for name, value in plan.values.items():
+    for name, value in _likely(plan).items():
         own = tuple(words(str(value)))[:4] if isinstance(value, str) and "enum" not in tool.properties[name] else ()
         about = tuple(word for word in split_name(name) if len(word) > 2)
         if own and about:

@@ -27,7 +27,10 @@ SHAPES = (
     (r"formula|expression|equation|polynomial|\bfunction\b", ("quoted", "formula", "symbol", "id")),
 )
 STRICT = {"email", "date", "id", "time"}  # a request without one of these is a request with something missing
-FREE = r"text|message|body|content|issue|problem|reason|describ|query|comment|note|sentence|task|question|prompt|topic|instruction"
+FREE = (
+    r"text|message|body|content|issue|problem|reason|describ|query|comment|note|sentence|task|question|prompt|topic|instruction"
+    r"|review|opinion|feedback|caption|tweet|remark|complaint"
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,9 @@ def _around(one: Candidate, text: str, others: list[Candidate]) -> tuple[list[st
     left = max((other.end for other in others if other.end <= one.start), default=0)
     right = min((other.start for other in others if other.start >= one.end), default=len(text))
     before = re.split(r"[.?!;]\s", text[left : one.start])[-1]
-    after = re.split(r"[.?!;](?:\s|$)|,|\b(?:and|with|at|by|from|to)\b", text[one.end : right])[0]
+    after = re.split(
+        r"[.?!;](?:\s|$)|,|\b(?:and|with|at|by|from|to|in|of|for|on|is|are|the|per|within)\b", text[one.end : right]
+    )[0]
     return words(before)[-6:], words(after)[:3]
 
 
@@ -174,7 +179,7 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
         points += 1.4
     if one.kind == "long":
         asked_noun = re.search(r"currency|unit", slot.label)
-        points += 0.7 if asked_noun or (words(text[: one.start]) or [""])[-1] in split_name(slot.name) else 0.0
+        points += 1.1 if asked_noun or (words(text[: one.start]) or [""])[-1] in split_name(slot.name) else 0.0
     points += _cue_points(slot, text[: one.start]) + _place_points(slot, one, text)
     own = [stem(word) for word in content(str(one.value))]
     if own and one.kind not in ("quoted", "id"):
@@ -182,39 +187,37 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
     return points + _meaning_points(slot, one)
 
 
+BEHIND_NUMBER = re.compile(
+    r"(?<!\b\d{3})\d\s?$|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty|fifty)\s$"
+)
+MONEY = re.compile(r"\s(?:dollar|euro|pound|franc|crown|rupee|peso|yen|yuan|won)s?\b", re.I)
+MEASURE = re.compile(r"\bunit|currenc")
+VERBS_FOLLOW = {"please", "you", "can", "could", "not"}
+ASKS = {"which", "what", "whose", "who", "many"}
+
+
 def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     """Return points for where the value stands: behind a number it is its unit, alone at the beginning it is a verb."""
-    points = 0.0
-    if re.search(
-        r"\d\s?$|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twenty|thirty|forty|fifty)\s$", text[: one.start]
-    ):
-        unit = re.search(r"unit|currency|from", slot.label)
-        points += (
-            (2.0 if name_stems(slot) & {"from", "sourc"} else 0.8)
-            if unit
-            else -2.0
-            if one.kind in ("chunk", "name")
-            else 0.0
-        )
-    single = one.kind in ("chunk", "name", "sentence") and " " not in str(one.value)
-    begins = not text[: one.start].strip() or re.search(r"[.?!]\s+$", text[: one.start])
-    if single and begins and len(text) - one.end > 10:
+    before, points, measure = text[: one.start], 0.0, bool(MEASURE.search(slot.label))
+    last, single = (words(before[-30:]) or [""])[-1], " " not in str(one.value)
+    loose = one.kind in ("chunk", "name", "sentence", "long", "symbol")
+    if BEHIND_NUMBER.search(before):  # the last digit of a year does not count
+        points += (2.0 if name_stems(slot) & {"from", "sourc", "bas"} else 0.8) if measure else -4.0 if loose else 0.0
+    if loose and not measure and MONEY.match(text, one.end):  # "US dollars" is no country
+        points -= 2.0
+    begins = not before.strip() or re.search(r"[.?!]\s+$", before)
+    if loose and single and begins and len(text) - one.end > 10:
         points -= 1.2
-    if (
-        single
-        and one.kind == "chunk"
-        and (words(text[: one.start]) or [""])[-1] in ("please", "you", "can", "could", "not")
-    ):
-        points -= 1.2
-    if one.kind == "chunk" and str(one.value).lower() in table("adjectives"):
-        points -= 1.0
+    if one.kind == "chunk":
+        points -= 1.2 * (single and last in VERBS_FOLLOW) + 1.0 * (last in ASKS)
+        points -= 1.0 * (str(one.value).lower() in table("adjectives"))
     return points
 
 
 # What a kind of candidate is worth where any text will do.
 _BASE = {
-    "quoted": 2.5, "name": 2.0, "long": 1.9, "pair": 1.4, "chunk": 1.2, "clause": 0.0, "sentence": 0.4, "symbol": 0.6, "id": 0.8,
-    "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0,
+    "quoted": 2.5, "name": 2.0, "long": 1.5, "joined": 1.0, "pair": 1.4, "chunk": 1.2, "clause": 0.0, "sentence": 0.4,
+    "symbol": 0.6, "id": 0.8, "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0,
 }  # fmt: skip
 
 

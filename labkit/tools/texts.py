@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from labkit.tools.candidates import Candidate
 from labkit.tools.plan import Work, overlap, own_words
-from labkit.tools.slots import Slot, is_strict, text_points
+from labkit.tools.slots import Slot, is_strict, shape, text_points
 from labkit.tools.tool import Tool
 from labkit.tools.words import split_name, stem, table
 
@@ -38,9 +38,10 @@ def fill_texts(slots: Sequence[Slot], work: Work) -> None:
     for points, slot, one in scored:
         if work.plan.has(slot) or points < _needed(slot) or any(overlap(one, other) for other in done):
             continue
-        options = _options(points, slot, one, scored, done)
+        siblings = sum(s.required and s is not slot and not work.plan.has(s) and shape(s) == shape(slot) for s in slots)
+        options = _options(points, slot, one, scored, done, siblings)
         if len(options) > 1:
-            work.plan.open[slot.name] = options
+            work.plan.open[slot.name], work.plan.points[slot.name] = options, points
         else:
             work.plan.set(slot, str(one.value), points)
         done.append(one)
@@ -51,13 +52,19 @@ def _needed(slot: Slot) -> float:
     return 1.0 if is_strict(slot) else 0.4 if slot.required else 3.6
 
 
-def _options(points: float, slot: Slot, one: Candidate, scored: Scored, done: list[Candidate]) -> list[str]:
-    """Return the values that come close to the best one, itself first; it alone if it leads clearly."""
+def _options(
+    points: float, slot: Slot, one: Candidate, scored: Scored, done: list[Candidate], siblings: int
+) -> list[str]:
+    """Return the values that come close to the best one, itself first; it alone if it leads clearly.
+
+    siblings: how many parameters of the same kind wait too. As many rivals are theirs: two cities for two parameters are no doubt.
+    """
     rivals = [
-        (p, c) for p, s, c in scored if s is slot and c is not one and not any(overlap(c, other) for other in done)
+        (p, c) for p, s, c in scored if s is slot and c is not one and not any(overlap(c, o) for o in (one, *done))
     ]
-    if not rivals or points - rivals[0][0] >= CLEAR or not slot.required or points >= CERTAIN:
-        return [str(one.value)]
+    if len(rivals) <= siblings or points - rivals[siblings][0] >= CLEAR or not slot.required or points >= CERTAIN:
+        near = [(p, c) for p, s, c in scored if s is slot and c is not one and overlap(c, one) and points - p < CLEAR]
+        rivals = near if slot.required and points < CERTAIN else []
     close = [one, *(c for p, c in rivals if points - p < 2 * CLEAR)]
     return list(dict.fromkeys(str(c.value) for c in close))[:MOST_OPTIONS]
 
@@ -73,6 +80,8 @@ def _pool(work: Work, stems: frozenset[str]) -> list[Candidate]:
         one for one in every if one.kind not in ("percent", "numbers", "words") and str(one.value).lower() not in taken
     ]
     pool = [one for one in pool if one.kind == "quoted" or not any(_within(one, other) for other in quoted)]
+    names = [one for one in pool if one.kind == "name"]  # no piece of a name, but for names within names
+    pool = [one for one in pool if one.kind != "chunk" or not any(_within(one, other) for other in names)]
     return [
         one
         for one in pool
@@ -88,7 +97,8 @@ def _parameter_words(tool: Tool) -> frozenset[str]:
 
 @lru_cache(1024)
 def _stems_of(names: tuple[str, ...], values: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(stem(word) for word in (*(part for name in names for part in split_name(name)), *values))
+    said = [part for name in names for part in split_name(name)]
+    return frozenset(stem(word) for word in (*said, *(part for value in values for part in value.split())))
 
 
 def _within(one: Candidate, other: Candidate) -> bool:
@@ -142,7 +152,8 @@ def _clauses(text: str) -> Iterator[Candidate]:
         if " " in value:
             start = match.start() + len(match[0]) - len(match[0].lstrip())
             yield Candidate(value, "clause", start, start + len(value))
-    for match in re.finditer(r"(?::|\bbecause|\bthat|\babout|\bsaying|\bto say)\s+([^.?!]+)", text):
-        value = match[1].strip(" \"'")
-        if " " in value:
-            yield Candidate(value, "clause", match.start(1), match.end(1))
+    for end in (r"[^.?!]+", r"[^.?!,;]+"):
+        for match in re.finditer(rf"(?::|\bbecause|\bthat|\babout|\bsaying|\bto say)\s+({end})", text):
+            value = match[1].strip(" \"'")
+            if " " in value:
+                yield Candidate(value, "clause", match.start(1), match.end(1))

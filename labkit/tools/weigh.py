@@ -94,8 +94,8 @@ def _logistic(x, y, weight):
 
 
 def _threshold(chosen: Sequence[Item], scores, item_of: list[int], own: list[bool], twin: list[bool]) -> float:
-    """Return the log-odds at which the share of requests wrongly left alone equals that of calls wrongly made: half of them where
-    no tool on offer fits, half of twins."""
+    """Return the log-odds at which the share of requests wrongly left alone equals that of calls wrongly made: three in four of
+    them where no tool on offer fits, one in four of twins."""
     best, twins = {}, []
     for score, number, offered, is_twin in zip(scores, item_of, own, twin, strict=True):
         if offered:
@@ -106,8 +106,8 @@ def _threshold(chosen: Sequence[Item], scores, item_of: list[int], own: list[boo
     no = [score for number, score in best.items() if chosen[number].kind == "none"]
 
     def imbalance(level: float) -> float:
-        wrong = [sum(score >= level for score in some) / len(some) for some in (no, twins)]
-        return abs(sum(score < level for score in yes) / len(yes) - sum(wrong) / 2)
+        plain, hard = (sum(score >= level for score in some) / len(some) for some in (no, twins))
+        return abs(sum(score < level for score in yes) / len(yes) - (0.75 * plain + 0.25 * hard))
 
     return min(sorted({*yes, *no}), key=imbalance)
 
