@@ -29,6 +29,7 @@ from agent_framework import (
 from labkit.errors import ToolError
 from labkit.tools.decide import Decision, decide
 from labkit.tools.execute import Ledger, key
+from labkit.tools.parallel import decide_all
 from labkit.tools.prompt import answer_messages
 from labkit.tools.talk import Usage, drive_async
 from labkit.tools.tool import Tool, as_tools
@@ -69,16 +70,20 @@ class ToolLayer(ChatMiddleware):
                 **{name: value for name, value in context.options.items() if name != "instructions"},
             }
             return await call_next()
-        decision = await self._decide(context.messages, as_tools(_functions(things)), choice)
+        several = bool(options.get("allow_multiple_tool_calls") or options.get("parallel_tool_calls"))
+        decision = await self._decide(context.messages, as_tools(_functions(things)), choice, several)
         if contents := _contents(decision):
             context.result = _response(contents, context.stream)
             return None
         context.messages = _plain(context.messages)
         return await call_next()
 
-    async def _decide(self, messages: Sequence[Message], tools: list[Tool], choice: str) -> Decision:
+    async def _decide(self, messages: Sequence[Message], tools: list[Tool], choice: str, several: bool) -> Decision:
         talk = [{"role": str(one.role), "content": one.text} for one in messages if one.text]
-        steps = decide(talk, tools, choice, "schema" if self.mode == "schema" else "two-stage")
+        if several:
+            steps = decide_all(talk, tools, choice)
+        else:
+            steps = decide(talk, tools, choice, "schema" if self.mode == "schema" else "two-stage")
         async with self.endpoint.async_client() as client:
             self.last = await drive_async(client, self.endpoint.model, steps, self.usage)
         return self.last

@@ -134,7 +134,7 @@ def _outcome(endpoint: Any, item: Item, mode: str) -> Outcome:
         decision = native(endpoint, item, usage)
     else:
         choice = "required" if mode == "schema" else "auto"
-        decision = call(endpoint, list(item.messages), item.tools, choice, mode, usage)
+        decision = call(endpoint, list(item.messages), item.tools, choice, mode, usage=usage)
     return judge(item, decision, time.perf_counter() - started, usage)
 
 

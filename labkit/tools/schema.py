@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from labkit.errors import BadTool
+from labkit.errors import BadTool, ConfigError
 
 __all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
 
@@ -175,8 +175,10 @@ def lint(schema: dict) -> list[str]:
 
     Raises BadTool if no engine could hold the schema at all.
     """
-    from llguidance import LLMatcher
-
+    try:
+        from llguidance import LLMatcher
+    except ImportError as error:
+        raise ConfigError("llguidance is not installed.", "it judges schemas", "pip install llguidance") from error
     try:
         wrong, messages = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_json_schema(schema))
     except ValueError as error:

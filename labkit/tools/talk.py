@@ -17,6 +17,7 @@ from typing import Any
 from labkit.errors import RequestError
 from labkit.tools.decide import Ask, Call, Decision, decide, request_of
 from labkit.tools.execute import Ledger, Result
+from labkit.tools.parallel import decide_all
 from labkit.tools.prompt import answer_messages
 from labkit.tools.tool import as_tools
 
@@ -49,14 +50,18 @@ def call(
     tools: Iterable,
     choice: str = "auto",
     mode: str = "two-stage",
+    *,
+    parallel: bool = False,
     usage: Usage | None = None,
 ) -> Decision:
     """Return the Decision which tool to call with which arguments; nothing is executed.
 
     tools: functions, Agent Framework tools or OpenAI tool dicts. choice: "auto", "required", "none" or a name. mode: "two-stage"
-    or "schema". Raises BadTool, UnknownTool, and what `Endpoint.chat` raises.
+    or "schema". parallel: several calls if the request wants several. Raises BadTool, UnknownTool, and what `Endpoint.chat` raises.
     """
-    return drive(endpoint, decide(messages, as_tools(tools), choice, mode), usage)
+    made = as_tools(tools)
+    steps = decide_all(messages, made, choice) if parallel else decide(messages, made, choice, mode)
+    return drive(endpoint, steps, usage)
 
 
 def drive(endpoint: Any, steps: Generator[Ask, str, Decision], usage: Usage | None = None) -> Decision:
@@ -100,12 +105,17 @@ def answer(
     messages: Sequence[dict] | str,
     tools: Iterable,
     choice: str = "auto",
+    *,
+    parallel: bool = False,
     ledger: Ledger | None = None,
     max_tokens: int = 120,
 ) -> Answer:
-    """Decide, execute and answer in the model's words; without a call, let it answer by itself or ask for what is missing."""
+    """Decide, execute and answer in the model's words; without a call, let it answer by itself or ask for what is missing.
+
+    ledger: keep one for a conversation, so that a call that may be half done is not repeated. Raises as `call` does.
+    """
     usage = Usage()
-    decision = call(endpoint, messages, tools, choice, usage=usage)
+    decision = call(endpoint, messages, tools, choice, parallel=parallel, usage=usage)
     if decision.question:
         return Answer(decision.question, decision, usage=usage)
     results = [(ledger or Ledger()).run(one.tool, one.arguments) for one in decision.calls]
