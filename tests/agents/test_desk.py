@@ -20,6 +20,7 @@ def desk():
 def test_customers_know_their_orders_and_open_tickets(desk):
     found = desk.lookup_customer("c-104 ")
     assert (found["tier"], found["orders"], found["open_tickets"]) == ("gold", ["1005", "1007"], ["T-1"])
+    assert desk.lookup_customer("C-103")["open_tickets"] == [], "T-2 is closed"
 
 
 def test_orders_agree_with_the_first_lesson(desk):
