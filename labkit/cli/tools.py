@@ -47,7 +47,7 @@ def evaluate(
 
 @app.command(epilog="Example: **labkit tools cost --json**")
 def cost(as_json: Json = False) -> None:
-    """What the layer costs without the model: milliseconds a decision on the development items, and tokens a question."""
+    """What the layer costs without the model: milliseconds a decision, on the development items. Tokens: labkit tools eval."""
     from labkit.tools.cost import measure
 
     found = measure()
