@@ -18,6 +18,8 @@ from labkit.tools.words import table
 
 __all__ = ["Candidate", "find"]
 
+FORMULA = re.compile(r"\^|\*|[a-z]\(|\d[a-z]\b.*[-+=]|[-+=].*\d[a-z]\b")  # its numbers are its own: 4x^3 + 2
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -33,7 +35,7 @@ def find(text: str) -> list[Candidate]:
     """Return every typed candidate of `text` in reading order; a stretch of text may be several (a date holds numbers)."""
     found = [*_patterns(text), *_quotations(text), *_dates(text), *_numbers(text), *_names(text), *_word_lists(text)]
     found += _pairs(text, [one for one in found if one.kind in ("name", "sentence")])
-    formulas = [one for one in found if one.kind == "formula" and re.search(r"\^|\*|\d[a-z]\b|[a-z]\(", one.value)]
+    formulas = [one for one in found if one.kind == "formula" and FORMULA.search(one.value)]
     found = [one for one in found if one.kind not in ("number", "percent") or not _inside(one, formulas)]
     covered = [one for one in found if one.kind in ("date", "time", "email", "host", "id")]
     found = [one for one in found if one.kind not in ("number", "percent", "name") or not _inside(one, covered)]
@@ -49,7 +51,7 @@ def _patterns(text: str) -> list[Candidate]:
     patterns = {
         "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
         "host": r"https?://\S+[\w/]|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)*\.(?:[a-z]{2,5}\d?)\b",
-        "time": r"\b(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[ap]\.?m\b\.?)?|\b(?:1[0-2]|[1-9])\s?[ap]\.?m\b\.?",
+        "time": r"\b(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[aApP]\.?[mM]\b\.?)?|\b(?:1[0-2]|[1-9])\s?[aApP]\.?[mM]\b\.?",
         "id": r"#?\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])(?!\d+(?:st|nd|rd|th|k|s|kg|g|m|cm|km|h|min|lbs?|x|mm|ml|l)\b)\w+(?:[-_]\w+)*\b",
         "symbol": r"\b[A-Z]{2,6}\b",
         "formula": r"(?<!\w)(?=\S*[\^*/+()=\d])(?=\S*[a-zA-Z])[\w^*/+().=-]+(?:\s[-+*/=]\s[\w^*/+().]+)*",
@@ -72,7 +74,7 @@ def _formula(text: str) -> str:
 
 
 def _clock(text: str) -> str:
-    match = re.match(r"(\d+)(?::(\d\d))?(?::\d\d)?\s?([ap])?", text)
+    match = re.match(r"(\d+)(?::(\d\d))?(?::\d\d)?\s?([ap])?", text.lower())
     hour, minute, half = int(match[1]), match[2] or "00", match[3]
     if half:
         hour = hour % 12 + (12 if half == "p" else 0)

@@ -28,14 +28,21 @@ def word_lists(text: str) -> list[tuple[list[str], int, int]]:
 def _lists(sentence: str) -> Iterator[tuple[list[str], int, int]]:
     run: list[tuple[str, int, int]] = []
     for piece in [*_pieces(sentence), None]:
-        if piece and (not run or len(piece[0].split()) <= LONGEST_ITEM):
+        numbers_begin = piece and len(run) > 1 and _numeric(piece[0]) and not any(_numeric(one[0]) for one in run[-2:])
+        if piece and not numbers_begin and (not run or len(piece[0].split()) <= LONGEST_ITEM):
             run.append(piece)
             continue
-        if piece and run:  # too long for an item in the middle: it may be the last one, with more behind it
+        if (
+            piece and run and not numbers_begin
+        ):  # too long for an item in the middle: it may be the last one, with more behind it
             run.append(piece)
         if len(run) > 1 and (found := _trimmed(run, sentence)):
             yield found
         run = [piece] if piece else []
+
+
+def _numeric(piece: str) -> bool:
+    return bool(re.search(r"\d", piece))
 
 
 def _pieces(sentence: str) -> Iterator[tuple[str, int, int]]:
@@ -54,7 +61,7 @@ def _trimmed(run: list[tuple[str, int, int]], sentence: str) -> tuple[list[str],
     items = [first, *(piece[0] for piece in run[1:-1]), last]
     items = [item.strip(" \"'“”‘’") for item in items]
     short = all(item and len(item.split()) <= LONGEST_ITEM for item in items)
-    if not short or all(re.fullmatch(r"[-\d.]+\D*", item) for item in items):
+    if not short or 2 * sum(bool(re.fullmatch(r"[-\d.]+", item)) for item in items) >= len(items):
         return None
     return items, run[0][2] - len(first), run[-1][1] + len(last)
 
@@ -62,7 +69,7 @@ def _trimmed(run: list[tuple[str, int, int]], sentence: str) -> tuple[list[str],
 def _head(piece: str, capital: bool, at_start: bool) -> str:
     """Return the end of the first piece that is the item: what follows the last small word, or its capitalised words."""
     words = list(re.finditer(r"\S+", piece))
-    small = [i for i, word in enumerate(words) if word[0].lower() in table("trim")]
+    small = [i for i, word in enumerate(words) if (word[0] if i else word[0].lower()) in table("trim")]
     first = small[-1] + 1 if small else 0
     if capital:
         first = next((i for i in range(first, len(words)) if words[i][0].lstrip("\"'“‘")[:1].isupper()), first)

@@ -21,12 +21,12 @@ def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
     """Decide what can be decided of the numeric parameters `slots`."""
     pool = work.free("number", "percent") if slots else []
     pairs = [
-        (number_points(slot, one, work.text, pool), -abs(i - j), slot, one)
+        (number_points(slot, one, work.text, pool), -i, -j, slot, one)
         for i, slot in enumerate(slots)
         for j, one in enumerate(pool)
         if _allowed(slot, one)
     ]
-    for points, _, slot, one in sorted(pairs, key=lambda pair: pair[:2], reverse=True):
+    for points, _, _, slot, one in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
         if points >= (SOME if slot.required else SURE) and not work.plan.has(slot) and one not in work.used:
             _take(slot, one, points, work)
     for slot in slots:  # what no word decides: in the order in which both are written

@@ -19,8 +19,8 @@ __all__ = ["Slot", "number_points", "text_points"]
 SHAPES = (
     (r"e-?mail", ("email",)),
     (r"\bdate\b|_date|yyyy|date_|\bday of (?:departure|arrival)", ("date", "day")),
-    (r"\bdays?\b", ("day", "date")),
     (r"(?<!\w)time(?!zone| ?zone|frame|line)\b|_time\b|hh:mm|\bclock\b", ("time",)),
+    (r"\bdays?\b", ("day", "date")),
     (r"\burl\b|\blink\b|website|domain|\bhost\b|\bip\b|file ?name|\bpath\b|\bfile\b", ("host", "id", "quoted")),
     (r"symbol|ticker|abbreviat|currency code|iso code", ("symbol", "name")),
     (r"(?<!\w)id\b|_id\b|\bcode\b|tracking|serial|number of the|reference", ("id", "host", "number", "symbol")),
@@ -110,7 +110,7 @@ def number_points(slot: Slot, one: Candidate, text: str, others: list[Candidate]
     """Return how well a number suits a parameter."""
     before, after = _around(one, text, others)
     points = _named_before(slot, text[: one.start], before)
-    points = max(points, _unit_points(slot, one, text, after))
+    points = max(points, _unit_points(slot, one, text, after), _limit_points(slot, text[: one.start]))
     if one.kind == "percent" and re.search(r"rate|percent|interest|tip|discount|tax", slot.label):
         points = max(points, 3.0)
     singular_year = re.search(r"(?<![a-z])year(?!s|ly)", slot.name.lower())
@@ -148,6 +148,18 @@ def _named_before(slot: Slot, text_before: str, before: list[str]) -> float:
     return best
 
 
+def _limit_points(slot: Slot, before: str) -> float:
+    """Return points for the limits of a range: "between 10 and 50", "from 1 to 9"."""
+    lower = re.search(r"\b(?:between|from)\s+(?:\w\s*=\s*)?$", before, re.I)
+    upper = re.search(r"\b(?:between|from)\s+\S+(?:\s\w+)?\s+(?:and|to)\s+(?:\w\s*=\s*)?$", before, re.I)
+    meant = LOWER if lower else UPPER if upper else set()
+    return 2.7 if meant & name_stems(slot) else 1.6 if meant & about_stems(slot) else 0.0
+
+
+LOWER = {"low", "lower", "min", "minimum", "start", "begin", "from", "smallest"}
+UPPER = {"high", "upper", "max", "maximum", "end", "stop", "to", "largest", "highest"}
+
+
 def _unit_points(slot: Slot, one: Candidate, text: str, after: list[str]) -> float:
     """Return points for the unit or noun behind the number ("12 minutes"), or the sign before it ("$12")."""
     behind = re.match(r"\s?-?(%|°[cCfF]|m/s\^2|m/s²|m/s2|m/s|km/h|[A-Za-z]+)", text[one.end :])
@@ -161,9 +173,10 @@ def _unit_points(slot: Slot, one: Candidate, text: str, after: list[str]) -> flo
         return 3.0
     if {stem(word) for word in after[1:3]} & name_stems(slot):  # "a 4 star rating"
         return 2.1
+    further = 1.4 if {stem(word) for word in after[1:3]} & about_stems(slot) else 0.0
     if unit and stem(unit) in about_stems(slot):
         return 2.2
-    return 1.6 if meant & about_stems(slot) else 0.0
+    return 1.6 if meant & about_stems(slot) else further
 
 
 def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str]) -> float:
@@ -175,6 +188,9 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
         points = _BASE.get(one.kind, -2.0)
         if is_free(slot):
             points += {"clause": 1.5, "quoted": 0.5, "name": -1.0, "chunk": -0.8}.get(one.kind, 0.0)
+    if one.kind == "full":  # "living room" for a parameter called room
+        own = stem(words(str(one.value))[-1]) if words(str(one.value)) else ""
+        points += 1.3 if own in name_stems(slot) else -3.0
     if one.kind == "pair" and re.search(r"state|country|, [A-Z]{2}\b", slot.about):
         points += 1.4
     if one.kind == "long":
@@ -216,7 +232,7 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
 
 # What a kind of candidate is worth where any text will do.
 _BASE = {
-    "quoted": 2.5, "name": 2.0, "long": 1.5, "joined": 1.0, "pair": 1.4, "chunk": 1.2, "clause": 0.0, "sentence": 0.4,
+    "quoted": 2.5, "name": 2.0, "long": 1.5, "joined": 1.0, "pair": 1.4, "chunk": 1.2, "full": 1.2, "clause": 0.0, "sentence": 0.4,
     "symbol": 0.6, "id": 0.8, "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0,
 }  # fmt: skip
 

@@ -20,6 +20,9 @@ __all__ = ["fill_texts"]
 CLEAR = 0.6  # by how many points the best must lead the second
 CERTAIN = 4.0  # from so many points on it need not
 MOST_OPTIONS = 8
+WHEN = re.compile(
+    r"\s+(?:at|on|by|from|in)\s+(?:\d[\d:/-]*(?:\s?[ap]\.?m)?\.?|\w+day)(?:\s.*)?$", re.I
+)  # the end of "call Ida at 5 pm"
 Scored = list[tuple[float, Slot, Candidate]]
 
 
@@ -35,7 +38,8 @@ def fill_texts(slots: Sequence[Slot], work: Work) -> None:
     ]
     scored.sort(key=lambda row: -row[0])
     done: list[Candidate] = []
-    for points, slot, one in scored:
+    # Who takes only one kind of value chooses first: a sentence must not swallow the time in it.
+    for points, slot, one in sorted(scored, key=lambda row: not is_strict(row[1])):
         if work.plan.has(slot) or points < _needed(slot) or any(overlap(one, other) for other in done):
             continue
         siblings = sum(s.required and s is not slot and not work.plan.has(s) and shape(s) == shape(slot) for s in slots)
@@ -138,8 +142,11 @@ def _chunks(text: str, known: frozenset[str], found: list[Candidate]) -> Iterato
 def _chunk(text: str, run: list[re.Match], known: frozenset[str]) -> Iterator[Candidate]:
     while run and stem(run[0][0].strip(".'").lower()) in known:
         run = run[1:]
+    whole = run
     while run and stem(run[-1][0].strip(".'").lower()) in known:
         run = run[:-1]
+    if run and len(whole) == len(run) + 1:
+        yield Candidate(text[run[0].start() : whole[-1].end()].strip(".'"), "full", run[0].start(), whole[-1].end())
     value = text[run[0].start() : run[-1].end()].strip(".'") if run else ""
     if value:
         yield Candidate(value, "chunk", run[0].start(), run[0].start() + len(value))
@@ -153,7 +160,9 @@ def _clauses(text: str) -> Iterator[Candidate]:
             start = match.start() + len(match[0]) - len(match[0].lstrip())
             yield Candidate(value, "clause", start, start + len(value))
     for end in (r"[^.?!]+", r"[^.?!,;]+"):
-        for match in re.finditer(rf"(?::|\bbecause|\bthat|\babout|\bsaying|\bto say)\s+({end})", text):
-            value = match[1].strip(" \"'")
+        for match in re.finditer(
+            rf"(?::|\bbecause|\bthat|\babout|\bsaying|\bto say|\b(?:me|us|him|her|them) to)\s+({end})", text
+        ):
+            value = WHEN.sub("", match[1]).strip(" \"'")
             if " " in value:
-                yield Candidate(value, "clause", match.start(1), match.end(1))
+                yield Candidate(value, "clause", match.start(1), match.start(1) + len(value))
