@@ -34,6 +34,7 @@ def fill(tool: Tool, request: Request) -> Plan:
     if request.earlier:  # what was said before counts only for what must be known
         left = [slot for slot in slots if slot.required and not plan.has(slot)]
         _pass(Work(tool, request.earlier, request.found_earlier, plan), left)
+    _settle(plan)
     _open_what_does_not_fit(tool, plan)
     plan.missing = [slot.name for slot in slots if slot.required and not plan.has(slot)]
     return plan
@@ -51,6 +52,25 @@ def _pass(work: Work, slots: Sequence[Slot]) -> None:
             _fill_object(slot, work)
     fill_numbers([slot for slot in slots if slot.kind in ("number", "integer") and not slot.values], work)
     fill_texts([slot for slot in slots if slot.kind in ("string", "") and not slot.values], work)
+
+
+def _settle(plan: Plan) -> None:
+    """Strike options that hold another parameter's value: "privacy in California" where California is the place."""
+    for name, options in list(plan.open.items()):
+        taken = [
+            str(value)
+            for other, value in plan.values.items()
+            if other != name and not isinstance(value, bool | list | dict)
+        ]
+        left = [
+            one
+            for one in options
+            if not (isinstance(one, str) and any(re.search(rf"\b{re.escape(t)}\b", one) for t in taken))
+        ]
+        if left and len(left) < len(options):
+            plan.open[name] = left
+            if len(left) == 1:
+                plan.values[name] = plan.open.pop(name)[0]
 
 
 def _open_what_does_not_fit(tool: Tool, plan: Plan) -> None:
