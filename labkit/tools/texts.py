@@ -63,13 +63,13 @@ def _options(
 
     siblings: how many parameters of the same kind wait too. As many rivals are theirs: two cities for two parameters are no doubt.
     """
-    rivals = [
-        (p, c) for p, s, c in scored if s is slot and c is not one and not any(overlap(c, o) for o in (one, *done))
-    ]
-    if len(rivals) <= siblings or points - rivals[siblings][0] >= CLEAR or not slot.required or points >= CERTAIN:
-        near = [(p, c) for p, s, c in scored if s is slot and c is not one and overlap(c, one) and points - p < CLEAR]
-        rivals = near if slot.required and points < CERTAIN else []
-    close = [one, *(c for p, c in rivals if points - p < 2 * CLEAR)]
+    ours = [(p, c) for p, s, c in scored if s is slot and c is not one and not any(overlap(c, o) for o in done)]
+    apart = [(p, c) for p, c in ours if not overlap(c, one)]
+    doubt = len(apart) > siblings and points - apart[siblings][0] < CLEAR
+    doubt = doubt or any(overlap(c, one) and points - p < CLEAR for p, c in ours)
+    if not doubt or not slot.required or points >= CERTAIN:
+        return [str(one.value)]
+    close = [one, *(c for p, c in ours if points - p < 2 * CLEAR)]
     return list(dict.fromkeys(str(c.value) for c in close))[:MOST_OPTIONS]
 
 
