@@ -84,8 +84,7 @@ class ToolLayer(ChatMiddleware):
             steps = decide_all(talk, tools, choice)
         else:
             steps = decide(talk, tools, choice, "schema" if self.mode == "schema" else "two-stage")
-        async with self.endpoint.async_client() as client:
-            self.last = await drive_async(client, self.endpoint.model, steps, self.usage)
+        self.last = await drive_async(self.endpoint, steps, self.usage)
         return self.last
 
     async def _native_works(self) -> bool:

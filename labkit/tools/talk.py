@@ -80,24 +80,31 @@ def drive(endpoint: Any, steps: Generator[Ask, str, Decision], usage: Usage | No
         said = reply.text
 
 
-async def drive_async(
-    client: Any, model: str, steps: Generator[Ask, str, Decision], usage: Usage | None = None
-) -> Decision:
-    """Run the steps of `decide` with an AsyncOpenAI client; a cancelled task cancels the request in flight."""
-    usage, said = usage if usage is not None else Usage(), None
-    while True:
-        try:
+async def drive_async(endpoint: Any, steps: Generator[Ask, str, Decision], usage: Usage | None = None) -> Decision:
+    """Run the steps of `decide` in an event loop; a cancelled task cancels the request in flight."""
+    usage, said, client = usage if usage is not None else Usage(), None, None
+    try:
+        while True:
             ask = steps.send(said)
-        except StopIteration as end:
-            return end.value
-        started = time.perf_counter()
-        reply = await client.chat.completions.create(model=model, messages=ask.messages, **ask.parameters())
-        usage.asks += 1
-        usage.seconds += time.perf_counter() - started
-        if reply.usage:
-            usage.prompt_tokens += reply.usage.prompt_tokens
-            usage.completion_tokens += reply.usage.completion_tokens
-        said = reply.choices[0].message.content or ""
+            client = client or endpoint.async_client()  # most decisions ask nothing: a client costs more than they do
+            said = await _ask(client, endpoint, ask, usage)
+    except StopIteration as end:
+        return end.value
+    finally:
+        if client:
+            await client.close()
+
+
+async def _ask(client: Any, endpoint: Any, ask: Ask, usage: Usage) -> str:
+    started = time.perf_counter()
+    with endpoint._translated_errors():
+        reply = await client.chat.completions.create(model=endpoint.model, messages=ask.messages, **ask.parameters())
+    usage.asks += 1
+    usage.seconds += time.perf_counter() - started
+    if reply.usage:
+        usage.prompt_tokens += reply.usage.prompt_tokens
+        usage.completion_tokens += reply.usage.completion_tokens
+    return reply.choices[0].message.content or ""
 
 
 def answer(

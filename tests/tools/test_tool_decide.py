@@ -123,6 +123,18 @@ def test_messages_without_a_user_and_with_parts_are_understood():
     assert request_of(parts).text.strip() == "Hello"
 
 
+def test_calls_go_into_an_openai_conversation():
+    from labkit.tools import as_openai
+    from labkit.tools.reading import read_arguments
+
+    decision, _ = drive(decide("Transfer 40 euros to the account DE-77.", TOOLS), "")
+    (call,) = as_openai(decision.calls)
+    assert (
+        call["type"] == "function" and call["function"]["name"] == "send_money" and call["id"] == decision.calls[0].id
+    )
+    assert read_arguments(call["function"]["arguments"]) == decision.calls[0].arguments
+
+
 # -- whatever comes -----------------------------------------------------------------------------------------------------
 
 WORDS = ["Oslo", "12", "3.5 %", "please", "2027-03-04", "red", "'blue sky'", "A-77", "from", "to", "and", "a@b.org", "x^2", "-5",

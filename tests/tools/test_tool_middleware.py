@@ -194,3 +194,11 @@ def test_a_required_tool_is_called(server):
 
     asyncio.run(run())
     assert calls == ["B-5"]
+
+
+def test_where_words_do_not_decide_the_model_is_asked_and_what_it_writes_is_checked(server):
+    """The Parrot says no JSON: the user is told, and nothing is called."""
+    answer = asyncio.run(agent(server).run("please", options={"tool_choice": "required"}))
+    (asked,) = server.asked
+    assert asked["response_format"]["json_schema"]["schema"]["required"] == ["order_id"]
+    assert answer.text.startswith("I could not do that.") and not calls
