@@ -88,7 +88,7 @@ class Measurement:
     def figure(self) -> str:
         """The value with its error, to two digits of the error (three digits where there is none)."""
         if not self.error:
-            return f"{self.value:.3g} {self.unit}".strip()
+            return f"{self.value:{',.0f' if abs(self.value) >= 1000 else '.3g'}} {self.unit}".strip()
         digits = max(0, 1 - math.floor(math.log10(self.error)))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f} {self.unit}".strip()
 
@@ -113,7 +113,7 @@ class Result:
 
     def __str__(self) -> str:
         here = self.measurement.figure if self.measurement else "–"
-        return f"{self.claim.says} Module: {self.claim.figure}. Here: {here}. Verdict: {self.verdict}."
+        return f"{self.claim.says}\n    module: {self.claim.figure} · here: {here} · {self.verdict}"
 
     def to_dict(self) -> dict:
         """Return a JSON-ready dict: the claim's fields, `figure`, `verdict` and `measurement`."""
@@ -138,7 +138,7 @@ def claim(name: str) -> Claim:
 def measured(
     name: str, value: float, *, error: float = 0.0, n: int = 1, endpoint=None, engine="", model="", note: str = ""
 ) -> Result:
-    """Keep what was measured for the claim `name`, and return the Result, which prints as one line.
+    """Keep what was measured for the claim `name`, and return the Result, which prints as two lines.
 
     value, error (half width of a 95 % interval, or half the range of the rounds) in the claim's unit; n: samples. endpoint: the
     labkit Endpoint that was measured (gives engine and model). A replayed endpoint's figures are another machine's: they are

@@ -21,7 +21,7 @@ def run(*arguments, env=None, stdin="", timeout=280):
 
 def test_help_lists_the_commands_and_each_has_an_example():
     top = run("--help").stdout
-    for name in ("doctor", "lab", "chat", "models", "pull", "run", "version", "claims", "bench"):
+    for name in ("doctor", "lab", "chat", "models", "pull", "run", "version", "claims", "backends", "bench"):
         assert name in top
         if name != "bench":
             assert f"labkit {name}" in run(name, "--help").stdout

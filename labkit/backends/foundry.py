@@ -5,6 +5,8 @@ fetched by itself, when this machine is online; the bundled model is an ONNX fol
 here (`labkit.convert`), so it needs no network. Either runs behind the bridge (`labkit.backends.bridge`).
 
 Telemetry is switched off as far as the SDK allows; its documentation says that one event about the process may still be sent.
+
+Taught in notebook 05, sections "Install" and "ONNX, not GGUF".
 """
 
 from __future__ import annotations

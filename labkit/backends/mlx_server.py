@@ -4,10 +4,11 @@
 
 mlx_lm.server knows no key, loads any folder or repository that a request names as model, adapter or draft, fetches pictures from
 the net, and reads a prompt of any length. Here a request shows the key, names the one model, holds text and fits the context
-window, or is refused. What remains is theirs: sampling, batching, the prompt cache, the stream. What they ignore
-(response_format, n, …) is ignored still, and the probes find it.
+window, or is refused. And a stop text ends the answer: theirs, unless the tokens fall just so, cuts it out and writes on. What
+remains is theirs: sampling, batching, the prompt cache. What they ignore (response_format, n) is ignored still: the probes find it.
 """
 
+import dataclasses
 import hmac
 import json
 import os
@@ -17,12 +18,16 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from types import SimpleNamespace
 
 import mlx.core as mx
 from jinja2 import TemplateError
 from mlx_lm import server as theirs
 from mlx_lm.utils import load_tokenizer
+
+sys.path.insert(0, str(Path(__file__).parents[2]))  # the same labkit as the parent's, whichever is installed
+from labkit.backends.bridge.text import StopText
 
 DEFAULT = "default_model"  # what mlx_lm calls the model it was started with
 LONGEST_BODY = 16 * 2**20  # bytes
@@ -110,7 +115,9 @@ class _Desk:
     def __init__(self, options, generator):
         self.alias, self.key, self.context = options["alias"], f"Bearer {options['api_key']}", options["context"]
         self.generator, self.lock, self.processing, self.total = generator, threading.Lock(), 0, 0
-        self.tokenizer = load_tokenizer(theirs.Path(options["path"]))  # theirs is busy in another thread
+        config = json.loads(Path(options["path"], "config.json").read_text("utf-8"))
+        self.vocabulary = config.get("vocab_size") or config.get("text_config", {}).get("vocab_size", 0)
+        self.tokenizer = load_tokenizer(Path(options["path"]))  # theirs is busy in another thread
 
     @contextmanager
     def counted(self):
@@ -133,6 +140,9 @@ class _Desk:
             raise _Refusal(404, what, "model_not_found")
         if taken := [name for name in NOT_FOR_CALLERS if body.get(name) is not None]:
             raise _Refusal(400, f"{', '.join(taken)}: not for callers to choose.", "unsupported_parameter")
+        if any(not 0 <= int(token) < self.vocabulary for token in body.get("logit_bias") or {}):
+            # MLX does not look: it writes past the end of its memory, and dies.
+            raise _Refusal(400, f"logit_bias: tokens go from 0 to {self.vocabulary - 1}.", "invalid_value")
         used = self._tokens(request, body)
         if used >= self.context:
             what = f"The request ({used} tokens) exceeds the available context size ({self.context} tokens)"
@@ -147,6 +157,11 @@ class _Desk:
         except (TemplateError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise _Refusal(400, f"The model's chat template refuses these messages: {error}", "bad_messages") from None
         return len(prompt)
+
+
+def _check_stops(stops):
+    if not isinstance(stops, list) or len(stops) > 16 or not all(isinstance(one, str) and one for one in stops):
+        raise _Refusal(400, "stop: a text, or a list of at most 16 texts, none of them empty.", "invalid_value")
 
 
 class _Handler(theirs.APIHandler):
@@ -192,28 +207,53 @@ class _Handler(theirs.APIHandler):
 
     def handle_completion(self, request, stop_words):
         """Go on with a request that has been read, if it may."""
+        self.stops, self.uncounted = StopText(stop_words), 0
         try:
+            _check_stops(stop_words)
             self.max_tokens = min(self.max_tokens, self.desk.room(request, self.body))
         except _Refusal as refusal:
             return self._refuse(refusal)
+        if self.top_k >= self.desk.vocabulary:
+            self.top_k = 0  # the same, all tokens; theirs would end the thread that generates
         watched = SimpleNamespace(generate=self._generate, cli_args=self.response_generator.cli_args)
         self.requested_model, self.response_generator = DEFAULT, watched
         with self.desk.counted():
-            super().handle_completion(request, stop_words)
+            super().handle_completion(
+                request, []
+            )  # theirs cuts a stop text out and writes on, where tokens fall otherwise
 
     def generate_response(self, *arguments, **more):
-        return {**super().generate_response(*arguments, **more), "model": self.desk.alias}
+        return self._signed(super().generate_response(*arguments, **more))
+
+    def completion_usage_response(self, *arguments):
+        return self._signed(super().completion_usage_response(*arguments))
+
+    def _signed(self, response):
+        """With our name for the model, and without the pieces in the count that are no tokens."""
+        if usage := response.get("usage"):
+            usage["completion_tokens"] -= self.uncounted
+            usage["total_tokens"] -= self.uncounted
+        return {**response, "model": self.desk.alias}
 
     def _generate(self, *arguments, **more):
-        """Generate until the caller leaves: they notice that only when they write to him, which is late for a whole answer."""
+        """Generate up to a stop text, or until the caller leaves: they notice him only when they write to him, which is late."""
         context, pieces = self.desk.generator.generate(*arguments, **more)
-        return context, self._while_heard(pieces)
+        return context, self._up_to_a_stop(pieces)
 
-    def _while_heard(self, pieces):
+    def _up_to_a_stop(self, pieces):
         for piece in pieces:
             if select.select([self.connection], [], [], 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
                 raise ConnectionAbortedError
-            yield piece
+            text = self.stops.add(piece.text) if piece.finish_reason != "stop" else ""
+            if piece.finish_reason and not self.stops.hit:
+                text += self.stops.rest()
+            ending = "stop" if self.stops.hit else piece.finish_reason
+            if ending == "stop" and text:  # they write nothing of a piece that ends so
+                self.uncounted += 1
+                yield dataclasses.replace(piece, text=text, finish_reason=None)
+            yield dataclasses.replace(piece, text=text, finish_reason=ending)
+            if ending:
+                return
 
     def _set_completion_headers(self, status_code=200):
         if status_code < 400:

@@ -132,7 +132,7 @@ def against_bench_serve(
             tell(f"bench serve, {level} at once, round {number + 1} of {plan.rounds}", number, plan.rounds)
             with listening(endpoint) as (address, answers):
                 theirs.append(_bench_serve(command, endpoint, address, plan, level, number))
-            rounds.append(Round(level, tuple(answers)))
+            rounds.append(Round(level, tuple(answers[level:])))  # after its warm-up
         _complete(rounds)
         for figure, (unit, ours, name) in SERVED.items():
             pair = [ours(one) for one in rounds], [one[name] for one in theirs]
@@ -168,6 +168,7 @@ def _arguments(model: str, address: str, asked: Path, plan: Plan, level: int) ->
         *("--base-url", address, "--model", model),
         *("--dataset-name", "custom", "--dataset-path", str(asked)),
         *("--num-prompts", str(plan.count(level)), "--max-concurrency", str(level)),
+        *("--num-warmups", str(level)),  # else its own first connections count as the engine's waiting
         *("--ignore-eos", "--disable-tqdm", "--temperature", "0"),
     ]
 

@@ -58,7 +58,7 @@ class Matrix:
 
     def _grid(self) -> list[str]:
         widths = {name: max(len(name), 4) for name in self.results}
-        lines = [f"{'':24}" + "  ".join(f"{name:{width}}" for name, width in widths.items())]
+        lines = [f"{'':24}{'  '.join(f'{name:{width}}' for name, width in widths.items())}".rstrip()]
         for check in CHECKS:
             cells = "  ".join(f"{self.cell(name, check.name):{width}}" for name, width in widths.items())
             lines.append(f"{check.title:24}{cells}".rstrip())

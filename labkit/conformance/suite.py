@@ -22,7 +22,7 @@ from labkit.progress import silent
 __all__ = ["MODEL", "measure", "measure_reference", "run"]
 
 MODEL = "smollm2-135m"  # what every engine has
-SETTINGS = {"model": MODEL, "context": WINDOW, "parallel": 4, "start_timeout": 300}
+SETTINGS = {"model": MODEL, "context": WINDOW, "parallel": 4, "start_timeout": 400}
 Progress = Callable[[str, int, int], None]
 
 

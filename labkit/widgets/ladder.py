@@ -53,7 +53,7 @@ def ladder_scene(rungs: Sequence[Rung]) -> Scene:
             name=name,
         )
     quiet(figure, x="MB of the file", y="KL divergence from the reference, nats a token", height=420)
-    figure.update_yaxes(type="log", rangemode="normal")
+    figure.update_yaxes(type="log", rangemode="normal", dtick=1)
     figure.update_xaxes(rangemode="normal")
     figure.update_layout(legend={"orientation": "h", "y": 1.12, "itemsizing": "constant"})
     return Scene(plain(figure), ladder_text(rungs))

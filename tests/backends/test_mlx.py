@@ -149,6 +149,54 @@ def test_what_they_refuse_comes_in_openais_shape(tiny_engine):
         tiny_engine.client().embeddings.create(model="tiny", input="x")
 
 
+def create(engine, **parameters):
+    """Send a request as it is: the probes, made for a model that speaks, judge this one wrongly."""
+    request = {"model": "tiny", "messages": STORY, "temperature": 0, "max_tokens": 24, **parameters}
+    return engine.client().chat.completions.create(**request)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_stop_text_ends_the_answer_wherever_its_tokens_begin(tiny_engine, streamed):
+    def say(**stop) -> tuple[str, str, int]:
+        if not streamed:
+            raw = create(tiny_engine, **stop)
+            return raw.choices[0].message.content or "", raw.choices[0].finish_reason, raw.usage.completion_tokens
+        *chunks, last = create(tiny_engine, stream=True, stream_options={"include_usage": True}, **stop)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+        return text, chunks[-1].choices[0].finish_reason, last.usage.completion_tokens
+
+    free, ending, tokens = say()
+    assert ending == "length" and tokens == 24 and len(free) > 12
+    for at in range(1, len(free) - 3):
+        stop = free[at : at + 3]
+        text, ending, count = say(stop=["never", stop])
+        assert (text, ending) == (free[: free.find(stop)], "stop") and 0 < count <= 24, stop
+    assert say(stop=["never"]) == (free, "length", 24)
+
+
+@pytest.mark.parametrize("token", [-1, 262, 10**9])
+def test_a_token_outside_the_vocabulary_harms_nobody(tiny_engine, token):
+    with pytest.raises(openai.BadRequestError, match="tokens go from 0 to 261"):
+        create(tiny_engine, logit_bias={str(token): 1})
+    assert create(tiny_engine, logit_bias={"261": 100}, max_tokens=2).choices[0].message.content.split() == [
+        "the",
+        "the",
+    ]
+
+
+def test_more_choices_than_tokens_are_all_of_them(tiny_engine):
+    for many in (261, 262, 10**9):
+        reply = tiny_engine.chat("hi", temperature=1, max_tokens=3, extra_body={"top_k": many})
+        assert reply.finish_reason in ("length", "stop"), many
+    assert tiny_engine.chat("hi", max_tokens=2).completion_tokens == 2
+
+
+@pytest.mark.parametrize("stop", [7, [7], [""], ["a"] * 17, {"a": 1}])
+def test_stop_texts_that_are_none(tiny_engine, stop):
+    with pytest.raises(openai.BadRequestError, match="stop: a text"):
+        create(tiny_engine, stop=stop)
+
+
 def test_many_at_once_on_a_tiny_model(tiny_engine):
     with ThreadPoolExecutor(16) as pool:
         found = set(pool.map(lambda _: tiny_engine.chat("hi", max_tokens=9).completion_tokens, range(32)))

@@ -29,9 +29,9 @@ def answer(sent, first, ended, tokens):
 
 def test_throughput_is_tokens_over_the_window_and_failures_are_in_neither():
     bad = Answer(sent=0.0, ended=99.0, output_tokens=1000, error="broken off")
-    one = Round(2, (answer(1.0, 1.5, 3.0, 4), bad, answer(2.0, 2.25, 6.0, 6)))
+    one = Round(2, (answer(2.0, 2.25, 6.0, 6), bad, answer(1.0, 1.5, 3.0, 4)))
     assert one.seconds == 5.0 and one.output_tokens_per_second == 2.0 and one.requests_per_second == 0.4
-    assert one.times("ttft") == [500.0, 250.0] and one.times("tpot") == [500.0, 750.0]
+    assert one.times("ttft") == [250.0, 500.0] and one.times("tpot") == [750.0, 500.0]
 
 
 def test_a_round_in_which_all_failed_has_no_figures():

@@ -64,13 +64,14 @@ class Relay(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(body).encode())
 
     def stream(self, answer, fault):
-        try:
+        ended = False
+        with contextlib.suppress(http.client.HTTPException, ConnectionResetError):
             for line in answer:
+                ended = ended or b"[DONE]" in line
                 if line.startswith(b"data:"):
                     self.tell(line[5:].strip(), fault)
-        except http.client.HTTPException:
-            if fault.fakes_end:
-                self.wfile.write(b"data: " + json.dumps(END).encode() + b"\n\ndata: [DONE]\n\n")
+        if fault.fakes_end and not ended:
+            self.wfile.write(b"data: " + json.dumps(END).encode() + b"\n\ndata: [DONE]\n\n")
 
     def tell(self, data: bytes, fault):
         if data == b"[DONE]":

@@ -169,7 +169,7 @@ def test_a_parameter_that_slips_through_is_found_out(real, known, monkeypatch):
 def test_an_unknown_model_that_is_refused_is_noticed(real, known):
     def refuse(body):
         if body["model"] != real.model:
-            body["messages"] = []
+            del body["messages"]
 
     with spoiled(real, Fault(ask=refuse)) as endpoint:
         assert CHECK["unknown_model"].run(endpoint, known).ok
@@ -179,7 +179,7 @@ def test_an_unknown_model_that_is_refused_is_noticed(real, known):
 def test_tools_that_reach_the_model_are_noticed(real, known):
     def show(body):
         if body.pop("tools", None):
-            body["messages"] = [{"role": "system", "content": "Tools: get_time(city)"}, *body["messages"]]
+            body["messages"] = [{"role": "system", "content": "Tools: get_time(city). " * 20}, *body["messages"]]
 
     def call(body):
         function = {"name": "get_time", "arguments": "{}"}

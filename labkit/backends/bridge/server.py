@@ -7,7 +7,6 @@ It asks the OS for a port (0) and prints the address it got. The key comes by en
 
 import json
 import os
-import socket
 import sys
 import threading
 from importlib import import_module
@@ -18,13 +17,14 @@ def main():
     sys.path.insert(0, str(Path(__file__).parents[3]))  # the same labkit as the parent's, whichever is installed
     import uvicorn
 
+    from labkit.backends.asgi import listen
     from labkit.backends.bridge.face import face
 
     options = json.loads(os.environ.pop("LABKIT_BRIDGE"))
     engine = import_module(options["engine"]).load(options)
     app = face(engine, options["alias"], options["api_key"])
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen(0) as listener:
         # In a thread, uvicorn leaves the signals alone: TERM ends the process at once, in the middle of a token.
         serving = threading.Thread(target=uvicorn.Server(config).run, kwargs={"sockets": [listener]}, daemon=True)
         serving.start()
