@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve
+from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve, tools
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 for group in (course, chat, models, backends, claims, convert, quantize, serve, record):
     app.add_typer(group.app)
 app.add_typer(bench.app, name="bench")
+app.add_typer(tools.app, name="tools")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
