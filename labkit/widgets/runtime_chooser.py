@@ -37,7 +37,7 @@ __all__ = [
     "runtime_text",
 ]
 
-HEAD = ("engine", "points", "because")
+HEAD = {"engine": "13%", "points": "9%", "because": "78%"}  # column: its width
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def runtime_text(choices: Sequence[Choice], answers: Mapping[str, str] | None = 
 
 def runtime_html(choices: Sequence[Choice]) -> str:
     """Return the ranking as an HTML table, escaped."""
-    head = "".join(f'<th scope="col">{one}</th>' for one in HEAD)
+    head = "".join(f'<th scope="col" style="width: {width}">{one}</th>' for one, width in HEAD.items())
     rows = "".join(
         f'<tr><th scope="row">{escape(one.engine)}</th><td>{_points(one)}</td>'
         f"<td>{'<br>'.join(escape(reason) for reason in _because(one))}</td></tr>"
