@@ -56,9 +56,8 @@ def routing_text(points: Sequence[Point], unit: str = "s") -> str:
     for one in points:
         low, high = wilson(one.right, one.n)
         span = f"{100 * low:.0f}–{100 * high:.0f}"
-        lines.append(
-            f"{_threshold(one):>9} {one.share:>9.0%} {one.quality:>7.0%} {span:>9} {one.seconds:>7.2f} {f'{one.cost:.3g} {unit}':>12}"
-        )
+        shares = f"{_threshold(one):>9} {one.share:>9.0%} {one.quality:>7.0%} {span:>9}"
+        lines.append(f"{shares} {one.seconds:>7.2f} {f'{one.cost:.3g} {unit}':>12}")
     return "\n".join(lines)
 
 
