@@ -111,7 +111,7 @@ class Router:
         try:
             big = self._ask_big(request)
         except LabkitError as error:
-            return self._stay(small, f"{why} The big model failed: {error.what}")
+            return self._stay(small, f"{why} The big model failed: {type(error).__name__}.")
         if big.value is None:
             return replace(self._stay(small, f"{why} The big model's answer does not fit either."), big=big)
         return Decision(big.value, "big", why, small, big)
@@ -146,7 +146,8 @@ def by_margin(endpoint) -> Answerer:
     """
 
     def answer(request: Request) -> Answer:
-        reply = _ask(endpoint, request, logprobs=True, top_logprobs=ALTERNATIVES)
+        known = endpoint.capabilities["logprobs"]
+        reply = _ask(endpoint, request, **({"logprobs": True, "top_logprobs": ALTERNATIVES} if known else {}))
         return _answer(reply, request, margin(reply, request.options))
 
     return answer

@@ -73,7 +73,7 @@ def thresholds(tried: Sequence[Tried], count: int = 8) -> list[float]:
     """Return `count` thresholds, from "never" (0) over the quantiles of the small model's confidences to "always" (infinity)."""
     sure = [one.small.confidence for one in tried if one.small.value is not None]
     middle = statistics.quantiles(sure, n=count - 1, method="inclusive") if count > 2 else []
-    return [0.0, *middle, EVERYTHING]
+    return sorted([0.0, *middle, EVERYTHING])
 
 
 def curve(
