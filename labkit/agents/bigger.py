@@ -32,7 +32,9 @@ class Bigger:
             self.endpoint.close()
 
 
-def bigger(endpoint, worked: Callable[[object], Sequence[tuple[str, str]]] = lambda request: (), votes: int = 5) -> Bigger:
+def bigger(
+    endpoint, worked: Callable[[object], Sequence[tuple[str, str]]] = lambda request: (), votes: int = 5
+) -> Bigger:
     """Return the bigger answerer for `endpoint`: the largest chat model that is here and fits, else more compute.
 
     worked(request): worked examples for the second case. Raises what `labkit.connect` raises when a model that is here won't start.

@@ -68,7 +68,9 @@ class SmallSays:
 
 behaviours = st.one_of(
     st.builds(Answer, st.sampled_from([*LABELS, None, "nonsense"]), st.floats(allow_nan=True)),
-    st.sampled_from([EngineDied("gone", "why", "fix"), EngineTimeout("slow", "why", "fix"), Refused("no", "why", "fix")]),
+    st.sampled_from(
+        [EngineDied("gone", "why", "fix"), EngineTimeout("slow", "why", "fix"), Refused("no", "why", "fix")]
+    ),
 )
 
 
@@ -103,7 +105,9 @@ def test_without_probabilities_there_is_an_answer_and_no_confidence(elsewhere):
 def test_a_rule_that_is_not_sure_forbids(elsewhere):
     elsewhere.bodies.clear()
     for verdict in (False, None, 0, "perhaps"):
-        router = Router(SmallSays(Answer(None, 0)), by_votes(elsewhere.endpoint, 1), 1.0, may_leave=lambda _, v=verdict: v)
+        router = Router(
+            SmallSays(Answer(None, 0)), by_votes(elsewhere.endpoint, 1), 1.0, may_leave=lambda _, v=verdict: v
+        )
         assert router(Request("x", LABELS)).by == "nobody"
     assert not elsewhere.bodies
 
@@ -142,7 +146,9 @@ def _reply(*tokens) -> Reply:
     """A reply of tokens (text, log-probability, {alternative: log-probability})."""
     content = [
         SimpleNamespace(
-            token=text, logprob=lp, top_logprobs=[SimpleNamespace(token=t, logprob=p) for t, p in {text: lp, **others}.items()]
+            token=text,
+            logprob=lp,
+            top_logprobs=[SimpleNamespace(token=t, logprob=p) for t, p in {text: lp, **others}.items()],
         )
         for text, lp, others in tokens
     ]
@@ -154,7 +160,9 @@ OPEN, CLOSE = ('{"choice": "', -0.1, {"deli": -9.0}), ('"}', -0.1, {})
 
 
 def test_the_margin_is_read_where_the_labels_part():
-    assert margin(_reply(OPEN, ("delivery", -1.0, {"The": -0.5, "payment": -3.0, "product": -4.0}), CLOSE), LABELS) == 2.0
+    assert (
+        margin(_reply(OPEN, ("delivery", -1.0, {"The": -0.5, "payment": -3.0, "product": -4.0}), CLOSE), LABELS) == 2.0
+    )
     shared = _reply(OPEN, ("p", -0.2, {"d": -1.2}), ("ayment", -0.1, {"roduct": -0.4}), CLOSE)
     assert margin(shared, LABELS) == pytest.approx(0.3), "the nearest of two places"
     with_quote = _reply(('{"choice":', -0.1, {}), (' "pay', -0.5, {' "deli': -0.75}), ("ment", 0.0, {}), CLOSE)
@@ -166,7 +174,9 @@ def test_the_margin_is_read_where_the_labels_part():
 def test_a_margin_that_cannot_be_read_is_nothing():
     assert margin(_reply(OPEN, ("maybe", -0.1, {}), CLOSE), LABELS) == 0.0
     assert margin(Reply('{"choice": "payment"}', 1, 1, 0.1, None, "stop"), LABELS) == 0.0
-    assert margin(_reply(OPEN, ("payment", -2.0, {"The": -0.5}), CLOSE), LABELS) == 0.0, "the last alternative stands for the rest"
+    assert margin(_reply(OPEN, ("payment", -2.0, {"The": -0.5}), CLOSE), LABELS) == 0.0, (
+        "the last alternative stands for the rest"
+    )
 
 
 @given(st.lists(st.floats(-20, 0), min_size=3, max_size=3))
@@ -210,7 +220,9 @@ def test_the_set_is_large_closed_and_kept_apart():
     assert len(development) + len(kept) >= 120 and abs(len(development) - len(kept)) <= 2
     assert not {one.request.text.lower() for one in development} & {one.request.text.lower() for one in kept}
     for one in development + kept:
-        assert one.right in one.request.options and {label for _, label in one.request.examples} == set(one.request.options)
+        assert one.right in one.request.options and {label for _, label in one.request.examples} == set(
+            one.request.options
+        )
         shown = {text for text, _ in (*one.request.examples, *worked_examples(one.request))}
         assert one in development or one.request.text not in shown, "what is counted was never shown"
     assert 3 <= sum(one.request.private for one in kept) < len(kept) / 2

@@ -34,7 +34,9 @@ def test_points_count_what_the_router_does():
     assert (always.right, always.escalated) == (2, 3), "the private one stays, wrong as it is"
 
 
-@given(st.lists(st.tuples(st.floats(0, 9), st.booleans(), st.sampled_from([True, False, None])), min_size=3, max_size=30))
+@given(
+    st.lists(st.tuples(st.floats(0, 9), st.booleans(), st.sampled_from([True, False, None])), min_size=3, max_size=30)
+)
 def test_a_higher_threshold_never_escalates_less(rows):
     tried = _tried(rows)
     points = curve(tried, thresholds(tried))
