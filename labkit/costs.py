@@ -5,6 +5,8 @@
     here.hosted("large", prompt_tokens=60, completion_tokens=8)
 
 data/prices.toml holds examples; a prices.toml in labkit's own folder is read instead.
+
+Taught in notebook 02, section "What a task costs".
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
     Router(by_margin(endpoint), big.ask, threshold=1.5)
 
 Any other endpoint that speaks the OpenAI API will do as well: `by_margin(Endpoint(backend=…, base_url=…, model=…, api_key=…))`.
+
+Taught in notebook 02, section "One door".
 """
 
 from __future__ import annotations

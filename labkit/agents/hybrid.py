@@ -7,6 +7,8 @@
 Small and big are answerers: functions that take a Request and return an Answer with its measured confidence. So every
 OpenAI-compatible endpoint can be either. Confidence is measured, the model is not asked how sure it is: `by_margin` reads the
 probabilities of the labels, `by_votes` asks several times. An answer that does not fit the schema has none.
+
+Taught in notebook 02, sections "Confidence" and "One door".
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +48,7 @@ class Request:
 class Answer:
     """One answer. value: a label, or None if none came that fits. confidence: the larger the surer, in the answerer's own unit.
 
-    seconds, prompt_tokens, completion_tokens: all calls that it took, together.
+    seconds: on the clock. prompt_tokens, completion_tokens: all calls that it took, together.
     """
 
     value: str | None
@@ -161,7 +164,8 @@ def by_votes(endpoint, votes: int = 5, temperature: float = 0.8) -> Answerer:
 
     def answer(request: Request) -> Answer:
         ask = [lambda seed=n: _ask(endpoint, request, temperature=temperature, seed=seed) for n in range(votes)]
-        return _count([_answer(reply, request) for reply in _together(ask)])
+        replies, seconds = _together(ask)
+        return replace(_count([_answer(reply, request) for reply in replies]), seconds=seconds)
 
     return answer
 
@@ -177,15 +181,17 @@ def by_more_compute(endpoint, worked: Callable[[Request], Sequence[tuple[str, st
         pool = list(dict.fromkeys([*request.examples, *worked(request)]))
         shuffled = [tuple(random.Random(n).sample(pool, len(pool))) for n in range(votes)]
         ask = [lambda shown=shown: _ask(endpoint, replace(request, examples=shown)) for shown in shuffled]
-        first = [_answer(reply, request) for reply in _together(ask)]
-        counted, ranked = _count(first), Counter(one.value for one in first if one.value).most_common(2)
+        replies, seconds = _together(ask)
+        first = [_answer(reply, request) for reply in replies]
+        counted, ranked = replace(_count(first), seconds=seconds), _ranked(first)
         if len(ranked) < 2 or len(request.options) < 3:
             return counted
-        final = {label for label, _ in ranked}
-        shown = tuple(pair for pair in shuffled[0] if pair[1] in final)
-        duel = replace(request, options=tuple(one for one in request.options if one in final), examples=shown)
+        final = {label for label, _ in ranked[:2]}
+        examples = tuple(pair for pair in shuffled[0] if pair[1] in final)
+        duel = replace(request, options=tuple(one for one in request.options if one in final), examples=examples)
         last = _answer(_ask(endpoint, duel), duel)
-        return replace(_sum([*first, last]), value=last.value or counted.value, confidence=counted.confidence)
+        both = replace(_tokens([counted, last]), seconds=seconds + last.seconds)
+        return replace(both, value=last.value or counted.value, confidence=counted.confidence)
 
     return answer
 
@@ -243,22 +249,25 @@ def _value(reply, options: Sequence[str]) -> str | None:
     return value if value in options else None
 
 
-def _together(calls: Sequence[Callable]) -> list:
-    """Make the calls at the same time: an engine reads its weights once for all that it decodes together."""
+def _together(calls: Sequence[Callable]) -> tuple[list, float]:
+    """Make the calls at the same time (an engine reads its weights once for all that it decodes together); time the whole."""
+    started = time.perf_counter()
     with ThreadPoolExecutor(len(calls)) as pool:
-        return [one.result() for one in [pool.submit(call) for call in calls]]
+        results = [one.result() for one in [pool.submit(call) for call in calls]]
+    return results, time.perf_counter() - started
+
+
+def _ranked(votes: Sequence[Answer]) -> list[tuple[str, int]]:
+    return Counter(one.value for one in votes if one.value is not None).most_common()
 
 
 def _count(votes: Sequence[Answer]) -> Answer:
     """The label with most votes (the first of several), and its share of all votes as confidence."""
-    ranked = Counter(one.value for one in votes if one.value is not None).most_common(1)
-    value, won = ranked[0] if ranked else (None, -math.inf)
-    return replace(_sum(votes), value=value, confidence=won / len(votes))
+    value, won = (_ranked(votes) or [(None, -math.inf)])[0]
+    return replace(_tokens(votes), value=value, confidence=won / len(votes))
 
 
-def _sum(answers: Sequence[Answer]) -> Answer:
-    """What several answers took together. Seconds are added: work that was done at once was still done."""
-    counts = {
-        name: sum(getattr(one, name) for one in answers) for name in ("seconds", "prompt_tokens", "completion_tokens")
-    }
-    return Answer(None, -math.inf, **counts)
+def _tokens(answers: Sequence[Answer]) -> Answer:
+    """An answer without a value that has the tokens of several."""
+    prompt, completion = (sum(getattr(one, name) for one in answers) for name in ("prompt_tokens", "completion_tokens"))
+    return Answer(None, -math.inf, 0.0, prompt, completion)

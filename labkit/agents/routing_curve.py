@@ -6,6 +6,8 @@
 
 Every item is asked of both models once. Then the very Router of labkit.agents.hybrid runs over the stored answers at each
 threshold, so what is drawn is what would be served; private requests stay here as well.
+
+Taught in notebook 02, section "The curve".
 """
 
 from __future__ import annotations
@@ -61,12 +63,15 @@ def collect(
 
     progress(what, done, total) hears of each. Raises what the models raise.
     """
-    tried = []
-    for done, one in enumerate(items, 1):
-        first = small(one.request)
-        tried.append(Tried(one.request, one.right, first, None if one.request.private else big(one.request)))
-        progress("asking", done, len(items))
-    return tried
+    # One model after the other: an engine remembers how the last prompts began, and theirs begin alike.
+    asked = [(one, small if who == "small" else big) for who in ("small", "big") for one in items if _may(one, who)]
+    answers = []
+    for done, (one, ask) in enumerate(asked, 1):
+        answers.append(ask(one.request))
+        progress("asking", done, len(asked))
+    later = iter(answers[len(items) :])
+    pairs = zip(items, answers, strict=False)
+    return [Tried(one.request, one.right, first, next(later) if _may(one, "big") else None) for one, first in pairs]
 
 
 def thresholds(tried: Sequence[Tried], count: int = 8) -> list[float]:
@@ -101,6 +106,10 @@ def overhead_us(tried: Sequence[Tried], rounds: int = 200) -> float:
             router(one.request)
         times.append((time.perf_counter() - started) / len(tried))
     return statistics.median(times) * 1e6
+
+
+def _may(one, who: str) -> bool:
+    return who == "small" or not one.request.private
 
 
 def _point(tried: Sequence[Tried], threshold: float, price) -> Point:

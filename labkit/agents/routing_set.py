@@ -1,6 +1,9 @@
 """Short routine requests with the right label of each (`data/routing.toml`): one half to make prompts with, one half to count.
 
-requests("kept")[0].text, requests("kept")[0].right
+    one = items("kept")[0]
+    one.request.text, one.right
+
+Taught in notebook 02, sections "Confidence" and "The curve".
 """
 
 from __future__ import annotations
@@ -43,9 +46,10 @@ def items(part: str) -> list[Item]:
     return [_item(row) for row in _table()["request"] if row["part"] == part]
 
 
-def worked_examples(request: Request) -> list[tuple[str, str]]:
-    """Return every development item of the request's task as (text, label): what a prompt may show beside its own examples."""
-    return [(one.request.text, one.right) for one in items("development") if one.request.options == request.options]
+def worked_examples(request: Request, each: int = 3) -> list[tuple[str, str]]:
+    """Return the first `each` development items of every label of the request's task, as (text, label): for longer prompts."""
+    pool = [(one.request.text, one.right) for one in items("development") if one.request.options == request.options]
+    return [pair for label in request.options for pair in [one for one in pool if one[1] == label][:each]]
 
 
 def _item(row: dict) -> Item:

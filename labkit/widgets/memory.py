@@ -5,6 +5,8 @@
     print(memory_text("phi-4-mini", 4.84, 4096))
 
 Keyboard: Tab goes from field to field; in the sliders the arrow keys move.
+
+Taught in notebook 02, section "Memory".
 """
 
 from __future__ import annotations
