@@ -58,17 +58,22 @@ class Prices:
 
     def table(self) -> str:
         """Return the prices as text, each with where it comes from."""
-        m, per = self.machine, f"{self.currency} a million tokens"
-        lines = [f"Example prices of {self.dated}, to be edited: {self.file.name}"]
-        lines += [
-            f"{m['name']}: {m['price']:g} {self.currency}, {m['years']:g} years of {m['hours_a_day']:g} hours a day, "
-            f"{m['watts']:g} W [{m['from']}]",
-            f"energy: {self.energy['kwh']:g} {self.currency} a kWh [{self.energy['from']}]",
+        m, kwh = self.machine, self.energy["kwh"]
+        rows = [
+            (
+                m,
+                f"{m['name']}: {m['price']:g}, for {m['years']:g} years of {m['hours_a_day']:g} hours a day, at {m['watts']:g} W",
+            ),
+            (self.energy, f"energy: {kwh:g} a kWh"),
+            *(
+                (row, f"{row['name']}, a million tokens: {row['input']:g} in, {row['output']:g} out")
+                for row in self.cloud.values()
+            ),
         ]
-        lines += [
-            f"{r['name']}: {r['input']:g} in, {r['output']:g} out, {per} [{r['from']}]" for r in self.cloud.values()
-        ]
-        return "\n".join(lines)
+        head = (
+            f"Prices in {self.currency}, of {self.dated}. Those that come with the course are examples, to be edited."
+        )
+        return "\n".join([head, *(f"{text}\n    {row['from']}" for row, text in rows)])
 
 
 def prices(file: Path | None = None) -> Prices:

@@ -81,7 +81,7 @@ def check_break_even(break_even):
 
 BREAK_EVEN = Exercise(
     id="02.2",
-    title="When does it pay?",
+    title="The break-even",
     section="What a task costs",
     task=(
         "Write `break_even(price, here, cloud)`: hardware costs `price` once, a task on it costs `here` (its energy), and the same "
@@ -133,7 +133,7 @@ def check_escalate(escalate):
 
 ESCALATE = Exercise(
     id="02.3",
-    title="Sure enough?",
+    title="Sure enough",
     section="Confidence",
     task=(
         "Write `escalate(logprobs, threshold)`: `logprobs` maps each label to its log-probability. Return True if the likeliest label "

@@ -43,9 +43,7 @@ def routing_scene(points: Sequence[Point], unit: str = "s") -> Scene:
         hovertemplate="threshold %{customdata[0]}: %{y:.0f} % right, %{x:.0f} % escalated, %{customdata[1]}<extra></extra>",
     )
     for one in (points[0], points[-1]):
-        figure.add_annotation(
-            x=100 * one.share, y=100 * one.quality, text=_threshold(one), showarrow=False, yshift=24, font_color=INK
-        )
+        figure.add_annotation(x=100 * one.share, y=4, text=_threshold(one), showarrow=False, font_color=INK)
     quiet(figure, x="% of the requests escalated", y="% right, with 95 % interval", height=380)
     figure.update_yaxes(range=[0, 108])
     figure.update_xaxes(rangemode="normal", range=[-4, 104])
