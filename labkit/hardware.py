@@ -138,8 +138,9 @@ def fits(model: Any, machine: Machine | None = None, context: int = 2048, parall
     engine on the CPU, which is what every machine has.
 
     `model` is an object or a mapping with `file_bytes`, and if known `n_layers`, `n_kv_heads`, `head_dim` (without them
-    the KV cache is estimated), `path` (a file that is there needs no more disk), `disk_bytes` (default: file_bytes) and
-    `alias`; a header from labkit.gguf_file will do. Raises ConfigError for a model without a size, or counts below 1.
+    the KV cache is estimated), `path` (a file that is there needs no more disk), `disk_bytes` (default: file_bytes),
+    `overhead_bytes` (default: llama.cpp's) and `alias`; a header from labkit.gguf_file will do. Raises ConfigError for a
+    model without a size, or counts below 1.
 
     Taught in notebook 00, section "What runs here".
     """

@@ -27,6 +27,15 @@ from labkit.progress import Progress, progress_bar, silent
 
 __all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "progress_bar", "pull", "remove"]
 
+# What engines take beside weights and KV cache, where that is more than llama.cpp's share (labkit.hardware). Most that their
+# processes had (PSS) during `labkit backends ENGINE --measure`: SmolLM2-135M, 4 conversations of 1184 tokens, on 2 CPU cores.
+OVERHEAD_BYTES = {
+    "onnx": 321 * 2**20,
+    "openvino": 686 * 2**20,
+    "foundry": 2761 * 2**20,
+    "vllm": 2922 * 2**20,
+}
+
 
 @dataclass(frozen=True)
 class Cached:
@@ -70,14 +79,28 @@ def present(model: Model | str, engine: str = "llamacpp", variant: str | None = 
     return path_of(model, source) if is_here(model, source) else None
 
 
-def fits(model: Model | str, machine: Machine | None = None, context: int = 2048, parallel: int = 1) -> Fit:
-    """Say whether a model fits this machine; its file needs no more disk if it is here already.
+def fits(
+    model: Model | str,
+    machine: Machine | None = None,
+    context: int = 2048,
+    parallel: int = 1,
+    engine: str = "llamacpp",
+) -> Fit:
+    """Say whether a model fits this machine on `engine`; what is here of its file, or of what that is made from, needs no disk.
 
-    context: tokens of one conversation. parallel: conversations at once. Returns what `labkit.hardware.fits` returns; raises
-    UnknownModel. Taught in notebook 00, section "What runs here".
+    context: tokens of one conversation. parallel: conversations at once. Where the engine has no such source, llama.cpp's file is
+    weighed, else the first. Returns what `labkit.hardware.fits` returns; raises UnknownModel. Taught in notebook 00, section
+    "What runs here".
     """
     model = catalog.model(model) if isinstance(model, str) else model
-    known = {**model.to_dict(), "path": present(model)}
+    steps = list(model.chain(model.main(engine)))
+    known = {
+        **model.to_dict(),
+        "file_bytes": steps[0].size,
+        "disk_bytes": sum(one.size + (one.archive_bytes or 0) for one in steps),
+        "path": next((path_of(model, one) for one in steps if is_here(model, one)), None),
+        "overhead_bytes": OVERHEAD_BYTES.get(engine),
+    }
     return hardware.fits(known, machine, context=context, parallel=parallel)
 
 

@@ -47,6 +47,33 @@ def test_doctor_sees_a_server_that_is_open_to_the_network(endpoint):
     assert {"engine": "labkit llamacpp", "address": "127.0.0.1", "port": port, "open_to_network": False} in found
 
 
+def test_doctor_says_which_lessons_are_replayed(tmp_path):
+    stamp = {
+        "engine": "ollama",
+        "version": "9.9",
+        "machine": "a desk",
+        "date": "2026-11-20",
+        "labkit": "0",
+        "lesson": "06",
+    }
+    (tmp_path / "ollama").mkdir()
+    tape, absent = tmp_path / "ollama" / "06.jsonl", {"LABKIT_OLLAMA": "/no/such/ollama", "LABKIT_OLLAMA_URL": ""}
+    absent |= {"LABKIT_RECORDINGS": str(tmp_path), "LABKIT_REQUIRE": ""}
+
+    def lesson(**more):
+        rows = json.loads(run("doctor", "--json", env={**absent, **more}).stdout)["lessons"]
+        return next(row for row in rows if row["id"] == "06")
+
+    assert not lesson()["runs"] and lesson()["reason"] == "needs ollama", "nothing is recorded"
+    tape.write_text(json.dumps({"recording": stamp}) + "\n")
+    label, seen = "replayed: recorded on 2026-11-20 with ollama 9.9 on a desk", lesson()
+    assert seen["runs"] and seen["replayed"] == label and seen["reason"] == f"{label}; live: unset LABKIT_OLLAMA"
+    assert seen["reason"] in run("doctor", env=absent).stdout
+    assert not lesson(LABKIT_REQUIRE="ollama")["runs"], "who demands the engine gets no recording"
+    tape.write_text("cut o")
+    assert not lesson()["runs"] and "damaged at line 1" in lesson()["reason"]
+
+
 def test_models():
     rows = json.loads(run("models", "--json").stdout)
     assert [row["alias"] for row in rows if row["default"]] == ["smollm2-135m"]

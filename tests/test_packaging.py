@@ -322,5 +322,6 @@ def test_no_committed_file_names_a_registry_host_or_a_machine_path():
     needles += ["/" + "/".join(path) for path in (("work", "main"), ("work", "shared"), ("root", ""), ("tmp", "v", ""))]
     needles += [f"{ROOT}/"]
     needle = re.compile("|".join(map(re.escape, needles)).encode())
-    found = {name: needle.search((ROOT / name).read_bytes()) for name in clone_files()}
+    volume = b"ollama:/" + b"root/.ollama"  # where the official container of Ollama keeps its models
+    found = {name: needle.search((ROOT / name).read_bytes().replace(volume, b"")) for name in clone_files()}
     assert not {name: hit[0] for name, hit in found.items() if hit}

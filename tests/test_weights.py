@@ -695,6 +695,29 @@ def test_fits_asks_no_disk_for_a_file_that_is_here(monkeypatch):
 
     asked = []
     monkeypatch.setattr(hardware, "fits", lambda known, machine, **rest: asked.append((known["path"], rest)))
-    monkeypatch.setattr(weights, "present", lambda model: "/there")
+    monkeypatch.setattr(weights, "is_here", lambda model, source: source.variant == "f16")
+    file = weights.path_of(catalog.model("smollm2-135m"), catalog.model("smollm2-135m").source("llamacpp"))
     weights.fits("smollm2-135m", context=64)
-    assert asked == [("/there", {"context": 64, "parallel": 1})]
+    weights.fits("smollm2-135m:int4", context=64, engine="onnx")  # made from that file
+    assert asked == [(file, {"context": 64, "parallel": 1})] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "engine", "weighed"),
+    [
+        ("smollm2-135m", "llamacpp", 270_885_920),
+        ("smollm2-135m", "onnx", 156_000_000),
+        ("smollm2-135m:int4", "onnx", 88_600_000),
+        ("smollm2-135m:4bit", "mlx", 75_800_000),
+        ("smollm2-135m:4bit", "llamacpp", 75_800_000),  # which llama.cpp does not have
+        ("smollm2-135m:q4_1", "vllm", 98_362_432),
+    ],
+)
+def test_fits_weighs_the_file_of_the_engine(name, engine, weighed):
+    fit = weights.fits(name, engine=engine)
+    assert fit.inputs["weights_bytes"] == weighed and fit.inputs["disk_bytes"] > weighed
+
+
+def test_fits_knows_what_an_engine_takes_beside_the_weights():
+    over = {engine: weights.fits("smollm2-135m", engine=engine).inputs["overhead_bytes"] for engine in catalog.ENGINES}
+    assert over.items() >= weights.OVERHEAD_BYTES.items() and min(over.values()) == over["llamacpp"] < over["vllm"]

@@ -152,7 +152,7 @@ class _SharedEngines:
             if key in self._engines and not self._engines[key][0].alive:
                 self._engines.pop(key)[0].process.stop()
             if key not in self._engines:
-                _warn_if_crowded(model, settings)
+                _warn_if_crowded(name, model, settings)
                 self._engines[key] = (_module(name).start(model, settings), set())
             engine, users = self._engines[key]
             return self._handle(engine, key, users)
@@ -181,7 +181,7 @@ class _SharedEngines:
 _shared = _SharedEngines()
 
 
-def _warn_if_crowded(model, settings: Settings) -> None:
+def _warn_if_crowded(name: str, model, settings: Settings) -> None:
     from labkit import hardware, weights
     from labkit.backends.process import running_servers
 
@@ -195,7 +195,7 @@ def _warn_if_crowded(model, settings: Settings) -> None:
             f"Another engine runs on these {here.cores_usable.value} cores: {names}. Both will be several times slower."
         )
         warnings.warn(f"{what} {close}", EngineWarning, stacklevel=4)
-    fit = weights.fits(model, here, context=settings.context, parallel=settings.parallel)
+    fit = weights.fits(model, here, context=settings.context, parallel=settings.parallel, engine=name)
     if not fit:
         warnings.warn(
             f"{fit.reason} {f'Running: {names}. {close}' if others else ''}".strip(), EngineWarning, stacklevel=4

@@ -14,7 +14,7 @@ import threading
 
 from labkit.errors import EngineStartError
 
-__all__ = ["Locked", "LoopbackServer", "listen", "send_error"]
+__all__ = ["Locked", "LoopbackServer", "error_detail", "listen", "send_error"]
 
 GOODBYE_S = 1  # how long answers that are being written may go on once the server is told to stop
 
@@ -35,12 +35,16 @@ class Locked:
 
 async def send_error(send, status: int, message: str, code: str, **more) -> None:
     """Answer with `status` and an error in OpenAI's shape; `more` goes into it as well."""
-    kind = "server_error" if status >= 500 else "invalid_request_error"
-    detail = {"error": {"message": message, "type": kind, "param": None, "code": code, **more}}
-    body = json.dumps(detail, ensure_ascii=False).encode()
+    body = json.dumps(error_detail(status, message, code, **more), ensure_ascii=False).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def error_detail(status: int, message: str, code: str | None, **more) -> dict:
+    """Return an error in OpenAI's shape; `more` (the param at fault, say) goes into it as well."""
+    kind = "server_error" if status >= 500 else "invalid_request_error"
+    return {"error": {"message": message, "type": kind, "param": None, "code": code, **more}}
 
 
 class LoopbackServer:

@@ -61,10 +61,17 @@ class Endpoint:
         http = openai.DefaultAsyncHttpxClient(trust_env=False)
         return openai.AsyncOpenAI(http_client=http, **self._client_options())
 
-    def chat_client(self, **options):
-        """Return an Agent Framework chat client: `Agent(client=endpoint.chat_client(), …)`."""
+    def chat_client(self, *, layer: bool = True, **options):
+        """Return an Agent Framework chat client: `Agent(client=endpoint.chat_client(), tools=[…])`.
+
+        layer: call tools through labkit.tools where the engine does not by itself (False: leave it to the engine).
+        """
         from agent_framework.openai import OpenAIChatCompletionClient
 
+        if layer:
+            from labkit.tools.middleware import layers
+
+            options["middleware"] = [*(options.get("middleware") or ()), *layers(self)]
         return OpenAIChatCompletionClient(model=self.model, async_client=self.async_client(), **options)
 
     def chat(self, prompt: Messages, **parameters) -> Reply:

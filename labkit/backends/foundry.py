@@ -18,6 +18,7 @@ from labkit.backends import bridge
 from labkit.backends.base import Endpoint
 from labkit.backends.settings import Availability, Settings
 from labkit.errors import EngineStartError, LabkitError, OfflineError, UnknownModel
+from labkit.progress import progress_bar
 
 ENGINE = "labkit.backends.bridge.foundry_engine"
 
@@ -39,7 +40,7 @@ def start(model, settings: Settings) -> Endpoint:
     source = model.source("foundry")
     public = source.via == "foundry"
     where = {"alias_there": source.id} if public else {}
-    path = Path() if public else convert.ensure(model, "foundry")
+    path = Path() if public else convert.ensure(model, "foundry", progress_bar())
     more = {"home": str(home() / "foundry"), **where}
     try:
         return bridge.launch("foundry", model, settings, version=available().version, engine=ENGINE, path=path, **more)

@@ -16,6 +16,7 @@ from labkit.backends.base import Endpoint
 from labkit.backends.loopback import check_identity
 from labkit.backends.process import ServerProcess
 from labkit.backends.settings import Availability, Settings
+from labkit.progress import progress_bar
 
 SERVER = Path(__file__).with_name("llamacpp_server.py")
 
@@ -36,7 +37,7 @@ def start(model, settings: Settings) -> Endpoint:
     """
     from labkit import weights
 
-    return serve(weights.ensure(model, engine="llamacpp"), model.ref, settings)
+    return serve(weights.ensure(model, engine="llamacpp", progress=progress_bar()), model.ref, settings)
 
 
 def serve(path: Path, name: str, settings: Settings) -> Endpoint:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from labkit.backends import bridge
 from labkit.backends.base import Endpoint
 from labkit.backends.settings import Availability, Settings
+from labkit.progress import progress_bar
 
 ENGINE = "labkit.backends.bridge.onnx_engine"
 
@@ -26,5 +27,5 @@ def start(model, settings: Settings) -> Endpoint:
     """
     from labkit import convert
 
-    path = convert.ensure(model, "onnx")
+    path = convert.ensure(model, "onnx", progress_bar())
     return bridge.launch("onnx", model, settings, version=available().version, engine=ENGINE, path=path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from labkit.backends import bridge
 from labkit.backends.base import Endpoint
 from labkit.backends.settings import Availability, Settings
+from labkit.progress import progress_bar
 
 ENGINE = "labkit.backends.bridge.openvino_engine"
 
@@ -26,6 +27,6 @@ def start(model, settings: Settings) -> Endpoint:
     """
     from labkit import gguf_file, weights
 
-    path = weights.ensure(model, engine="openvino")
+    path = weights.ensure(model, engine="openvino", progress=progress_bar())
     gguf_file.check(path)
     return bridge.launch("openvino", model, settings, version=available().version, engine=ENGINE, path=path)

@@ -80,13 +80,14 @@ def _stop(endpoint) -> Capability:
     free = _create(endpoint, max_tokens=24)
     if isinstance(free, RequestError):
         return Capability(False, free.what)
-    words = (free.choices[0].message.content or "").split()
-    if len(words) < 3:
+    text = free.choices[0].message.content or ""
+    if len(words := text.split()) < 3:
         return Capability(False, "the answer was too short to tell")
     stopped = _create(endpoint, stop=[words[2]])
     if isinstance(stopped, RequestError):
         return Capability(False, stopped.what)
-    ok = words[2] not in (stopped.choices[0].message.content or "").split()
+    # Held against the free answer: who only takes the stop text out, and writes on, says other words after it.
+    ok = (stopped.choices[0].message.content or "").strip() == text.partition(words[2])[0].strip()
     return Capability(ok, "ends before the stop text" if ok else "runs past the stop text")
 
 
@@ -149,7 +150,8 @@ def _logprobs(endpoint) -> Capability:
 
 
 def _n(endpoint) -> Capability:
-    answer = _create(endpoint, n=2, max_tokens=4)
+    # Drawn at random: of the likeliest answer there is only one, and vLLM refuses to give it twice.
+    answer = _create(endpoint, n=2, temperature=1.0, max_tokens=4)
     if isinstance(answer, RequestError):
         return Capability(False, answer.what)
     return Capability(len(answer.choices) == 2, f"asked for 2 answers, got {len(answer.choices)}")

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve
+from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve, tools
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -26,16 +26,21 @@ app = typer.Typer(
 for group in (course, chat, models, backends, claims, convert, quantize, serve, record):
     app.add_typer(group.app)
 app.add_typer(bench.app, name="bench")
+app.add_typer(tools.app, name="tools")
+
+STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
 
 def main() -> None:
     """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)  # what a command raises as typer.Exit comes back as a number
+        # What a command raises as typer.Exit comes back as a number, and typer makes Ctrl-C one of them.
+        status = app(standalone_mode=False) or 0
+        sys.exit(_stopped() if status == STOPPED else status)
     except LabkitError as error:
         sys.exit(complain(f"{type(error).__name__}: {error}", 2))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(complain("\nStopped. Nothing is left running.", 130))
+        sys.exit(_stopped())
     except BrokenPipeError:  # `labkit models | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
@@ -44,3 +49,7 @@ def main() -> None:
             raise
         error.show()
         sys.exit(getattr(error, "exit_code", 1))
+
+
+def _stopped() -> int:
+    return complain("\nStopped. Nothing is left running.", STOPPED)

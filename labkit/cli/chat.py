@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -23,11 +22,9 @@ def chat(
     as_json: Json = False,
 ) -> None:
     """Ask the small model one question, or talk to it."""
-    from labkit import backends, catalog, weights
+    from labkit import backends
     from labkit.widgets.conversation import Conversation
 
-    if model == "auto" and not os.environ.get("LABKIT_BASE_URL"):
-        weights.ensure(catalog.default_model(), progress=weights.progress_bar())
     with backends.connect(backend, model, replay=replay) as endpoint:
         talk = Conversation(endpoint, max_tokens=max_tokens)
         if question is not None:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Backend, Json, Model, complain, print_out
+from labkit.cli.common import Backend, Json, Model, print_out
 
 app = typer.Typer()
 
@@ -39,12 +39,9 @@ def serve(
         weights.ensure(catalog.default_model(), progress=weights.progress_bar())
     if not as_json:
         print(f"Starting {'an engine' if backend == 'auto' else backend} …", file=sys.stderr, flush=True)
-    try:
-        with start(backend, model, port=port, key=key, context=context, parallel=parallel) as service:
-            _tell(service, key_env, as_json)
-            service.wait()
-    except KeyboardInterrupt:
-        raise typer.Exit(complain("\nStopped. Nothing is left running.", 130)) from None
+    with start(backend, model, port=port, key=key, context=context, parallel=parallel) as service:
+        _tell(service, key_env, as_json)
+        service.wait()
 
 
 def _tell(service, key_env: str, as_json: bool) -> None:

@@ -1,4 +1,5 @@
 """Two figures of notebook 00: when each piece of an answer came, and what asking at once gains."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +36,9 @@ def concurrency_figure(rates: Mapping[int, float]):
     figure = go.Figure(
         [
             go.Scatter(x=people, y=list(rates.values()), mode="lines+markers", name="in all", marker_symbol="circle"),
-            go.Scatter(x=people, y=each, mode="lines+markers", name="for each", marker_symbol="square", line_dash="dot"),
+            go.Scatter(
+                x=people, y=each, mode="lines+markers", name="for each", marker_symbol="square", line_dash="dot"
+            ),
         ]
     )
     figure.update_xaxes(tickvals=people)

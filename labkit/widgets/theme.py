@@ -1,4 +1,5 @@
 """One look for every plot: readable on light and dark pages, in greyscale, without a background of its own."""
+
 from __future__ import annotations
 
 INK = "#808080"  # a grey with contrast on white and on JupyterLab's dark page alike

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 import labkit
+from labkit import backends
 from labkit.backends import EngineWarning, process
 from labkit.errors import ConfigError, EngineDied, EngineMissing, EngineStartError, UnknownBackend, UnknownModel
 
@@ -121,6 +122,25 @@ def test_a_model_that_does_not_fit_warns_first(engine_here, monkeypatch):
     monkeypatch.setattr(weights, "fits", lambda *a, **k: hardware.Fit(False, 2, 1, True, {}, reason))
     with pytest.warns(EngineWarning, match="does not fit"):
         labkit.connect("llamacpp", context=192, parallel=1).close()
+
+
+def test_a_variant_that_llama_cpp_does_not_have(require):
+    here = labkit.backends.available()["onnx"]
+    require("onnx", here, here.fix)
+    with labkit.connect("onnx", "smollm2-135m:int4", **TINY) as endpoint:
+        assert endpoint.chat("What is the capital of France?", max_tokens=8).completion_tokens
+
+
+def test_the_warning_is_about_the_engine_that_starts(monkeypatch):
+    from labkit import catalog, hardware, weights
+
+    asked = []
+    monkeypatch.setattr(
+        weights, "fits", lambda *a, **k: asked.append(k["engine"]) or hardware.Fit(True, 1, 2, True, {}, "")
+    )
+    monkeypatch.setattr(process, "running_servers", list)
+    backends._warn_if_crowded("vllm", catalog.model("smollm2-135m"), backends.Settings(256, 1, 1))
+    assert asked == ["vllm"]
 
 
 def test_an_engine_that_cannot_start_leaves_nothing(engine_here, monkeypatch, tmp_path):

@@ -5,6 +5,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -106,6 +108,16 @@ def test_plain_streamed_and_observed_come_back(taped):
     taped(lambda endpoint: live.extend(session(endpoint)))
     with replayed() as endpoint:
         assert session(endpoint) == live == ["Paris.", ["Par", "is", "."], {"MB": 512}, "m"]
+
+
+def test_labkit_chat_fetches_nothing_for_a_recorded_answer(taped, tmp_path):
+    taped(lambda endpoint: Conversation(endpoint, max_tokens=256).ask("Where?"))
+    home = tmp_path / "home"
+    alone = {"LABKIT_HOME": str(home), "LABKIT_OFFLINE": "1", "LABKIT_REPLAY": "llamacpp"}
+    command = [sys.executable, "-m", "labkit.cli", "chat", "Where?", "--backend", "llamacpp", "--replay", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **alone}, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["text"] == "Paris." and not (home / "weights").exists()
 
 
 def test_stock_client_gets_errors_as_they_were(taped):

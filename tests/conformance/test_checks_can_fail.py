@@ -74,6 +74,24 @@ def mix_up() -> Fault:
     return Fault(ask=ask)
 
 
+def only_take_the_stop_text_out() -> Fault:
+    """Write on past the stop text, and remove it from the answer."""
+    asked = []
+
+    def whole(body):
+        message = body["choices"][0]["message"]
+        for text in asked.pop():
+            message["content"] = message["content"].replace(text, "")
+
+    return Fault(ask=lambda body: asked.append(body.pop("stop", [])), whole=whole)
+
+
+def refuse_several_likeliest(body: dict) -> None:
+    """As vLLM: of the likeliest answer there is one."""
+    if body.get("n", 1) > 1 and not body["temperature"]:
+        del body["messages"]
+
+
 def no_usage(event: dict) -> dict | None:
     return None if event.get("usage") and not event.get("choices") else event
 
@@ -92,6 +110,7 @@ def second_finish(event: dict) -> dict:
 
 FAULTS = {
     "no stop texts": (forget("stop"), ["stop"]),
+    "stop texts only taken out": (only_take_the_stop_text_out(), ["stop"]),
     "no seed": (forget("seed"), ["seed"]),
     "no forms": (forget("response_format"), ["json_schema", "json_object"]),
     "no newer limit": (forget("max_completion_tokens"), ["max_completion_tokens"]),
@@ -174,6 +193,11 @@ def test_an_unknown_model_that_is_refused_is_noticed(real, known):
     with spoiled(real, Fault(ask=refuse)) as endpoint:
         assert CHECK["unknown_model"].run(endpoint, known).ok
     assert not CHECK["unknown_model"].run(real, known).ok, "llama.cpp's server answers under any name"
+
+
+def test_several_answers_are_asked_for_where_there_can_be_several(real, known):
+    with spoiled(real, Fault(ask=refuse_several_likeliest)) as endpoint:
+        assert CHECK["n"].run(endpoint, known).ok
 
 
 def test_tools_that_reach_the_model_are_noticed(real, known):

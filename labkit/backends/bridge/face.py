@@ -11,7 +11,6 @@ More turns than the engine takes at once wait in line. A caller who goes away st
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 import time
 import uuid
@@ -23,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from labkit.backends.asgi import Locked, error_detail
 from labkit.backends.bridge.contract import Ask, Engine, Refusal
 from labkit.backends.bridge.line import Line, Running
 from labkit.backends.bridge.request import read
@@ -55,23 +55,8 @@ def face(engine: Engine, model: str, api_key: str) -> Starlette:
         Route("/v1/chat/completions", _Chat(line, model), methods=["POST"]),
     ]
     app = Starlette(routes=routes, exception_handlers={Refusal: _refused, HTTPException: _http, Exception: _broken})
-    app.add_middleware(_Locked, api_key=api_key)
+    app.add_middleware(Locked, api_key=api_key)
     return app
-
-
-class _Locked:
-    """Let nobody in without the key, except to /health."""
-
-    def __init__(self, app, api_key: str):
-        self.app, self.expected = app, f"Bearer {api_key}".encode()
-
-    async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] == "http" and scope["path"] != "/health":
-            shown = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(shown, self.expected):
-                answer = _error(Refusal(401, "Wrong API key, or none.", "invalid_api_key"))
-                return await answer(scope, receive, send)
-        await self.app(scope, receive, send)
 
 
 class _Chat:
@@ -156,8 +141,7 @@ async def _when_gone(receive, running: Running) -> None:
 
 
 def _detail(refusal: Refusal) -> dict:
-    kind = "server_error" if refusal.status >= 500 else "invalid_request_error"
-    return {"error": {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}}
+    return error_detail(refusal.status, refusal.message, refusal.code, param=refusal.param)
 
 
 def _failed(error: Exception) -> Refusal:

@@ -1,0 +1,57 @@
+"""Give the request's numbers to a tool's numeric parameters: first where a word or unit says so, then in their order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from labkit.tools.candidates import Candidate
+from labkit.tools.plan import Work
+from labkit.tools.slots import Slot, number_points
+
+__all__ = ["fill_numbers"]
+
+SURE = 2.0  # points from which a sign counts as unmistakable: less than that does not fill an optional parameter
+SOME = 1.0
+FRACTION = re.compile(r"rate|fraction|decimal|ratio|probab|yield")
+PERCENT = re.compile(r"percent|%|\bpct\b")
+
+
+def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
+    """Decide what can be decided of the numeric parameters `slots`."""
+    pool = work.free("number", "percent") if slots else []
+    pairs = [
+        (number_points(slot, one, work.text, pool), -i, -j, slot, one)
+        for i, slot in enumerate(slots)
+        for j, one in enumerate(pool)
+        if _allowed(slot, one)
+    ]
+    for points, _, _, slot, one in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
+        if points >= (SOME if slot.required else SURE) and not work.plan.has(slot) and one not in work.used:
+            _take(slot, one, points, work)
+    for slot in slots:  # what no word decides: in the order in which both are written
+        left = [one for one in pool if one not in work.used and _allowed(slot, one)]
+        if slot.required and not work.plan.has(slot) and left:
+            _take(slot, left[0], 0.5, work)
+
+
+def _take(slot: Slot, one: Candidate, points: float, work: Work) -> None:
+    work.used.append(one)
+    work.plan.set(slot, _converted(slot, one), points)
+
+
+def _allowed(slot: Slot, one: Candidate) -> bool:
+    value = _converted(slot, one)
+    if slot.kind == "integer" and not float(value).is_integer():
+        return False
+    return not ((slot.least is not None and value < slot.least) or (slot.most is not None and value > slot.most))
+
+
+def _converted(slot: Slot, one: Candidate) -> float | int:
+    """Return the number as the parameter wants it: 4 % is 0.04 for a rate, unless it asks for percent."""
+    rate = one.kind == "percent" and slot.kind == "number" and FRACTION.search(slot.label)
+    if rate and not PERCENT.search(slot.label):
+        return round(one.value / 100, 10)
+    if slot.kind == "integer" and float(one.value).is_integer():
+        return int(one.value)
+    return one.value

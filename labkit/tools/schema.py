@@ -1,0 +1,188 @@
+"""JSON schemas of parameters, made fit for engines that hold a small model to them.
+
+normalise: any dialect (pydantic's $ref and anyOf-null, "dict", "float") becomes one plain schema, which every call is checked
+against. engine_schema: the part of it that engines hold while the model writes, with all lengths capped: without a cap a tiny
+model may run away inside a string. lint: which words no engine would hold, by llguidance's own judgement.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from labkit.errors import BadTool, ConfigError
+
+__all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
+
+MAX_LENGTH, MAX_ITEMS, MAX_DEPTH = 200, 8, 12
+ALIASES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "int": "integer",
+           "str": "string", "bool": "boolean", "hashmap": "object", "long": "integer", "char": "string"}  # fmt: skip
+TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
+# What engines hold while the model writes. Everything else is checked afterwards.
+HELD = {"type", "enum", "const", "properties", "required", "items", "minimum", "maximum", "minItems", "maxItems",
+        "minLength", "maxLength", "anyOf", "additionalProperties"}  # fmt: skip
+
+
+def normalise(schema: Any, name: str) -> dict:
+    """Return the schema of a tool's parameters with every $ref put in place and optional parameters by absence, not null.
+
+    Raises BadTool if it is recursive, no object, deeper than 12 levels, or not a schema at all.
+    """
+    if not isinstance(schema, dict):
+        raise BadTool(f"The parameters of {name} are no JSON schema.", f"they are a {type(schema).__name__}", "")
+    plain = _plain({"type": "object", **schema}, schema.get("$defs") or schema.get("definitions") or {}, (), name)
+    if plain.get("type") != "object":
+        raise BadTool(f"The parameters of {name} are no object.", f"their type is {plain.get('type')!r}", "")
+    return plain
+
+
+def _plain(node: Any, defs: dict, above: tuple, name: str) -> dict:
+    if node is True or node == {}:
+        return {}
+    if not isinstance(node, dict):
+        raise BadTool(f"The schema of {name} holds {node!r} where a schema belongs.", "", "")
+    if len(above) > MAX_DEPTH:
+        raise BadTool(
+            f"The schema of {name} is deeper than {MAX_DEPTH} levels.", "a small model cannot fill it", "flatten it"
+        )
+    if "$ref" in node:
+        return _follow(node, defs, above, name)
+    node = {
+        key: value for key, value in node.items() if key not in ("$defs", "definitions", "title", "$schema", "default")
+    }
+    for word in ("anyOf", "oneOf"):
+        if word in node:
+            return _alternatives(node, word, defs, above, name)
+    if isinstance(node.get("allOf"), list) and len(node["allOf"]) == 1:
+        rest = {key: value for key, value in node.items() if key != "allOf"}
+        return _plain({**rest, **node["allOf"][0]}, defs, above, name)
+    return _by_type(node, defs, (*above, ""), name)
+
+
+def _follow(node: dict, defs: dict, above: tuple, name: str) -> dict:
+    ref = node["$ref"]
+    key = str(ref).rpartition("/")[2]
+    if ref in above:
+        raise BadTool(
+            f"The schema of {name} contains itself ({key}).", "no end to what the model might write", "flatten it"
+        )
+    if key not in defs:
+        raise BadTool(f"The schema of {name} points to {ref!r}, which is not in it.", "", "")
+    rest = {word: value for word, value in node.items() if word != "$ref"}
+    return {**_plain(defs[key], defs, (*above, ref), name), **{w: v for w, v in rest.items() if w == "description"}}
+
+
+def _alternatives(node: dict, word: str, defs: dict, above: tuple, name: str) -> dict:
+    rest = {key: value for key, value in node.items() if key != word}
+    options = [one for one in _list(node[word], name) if one != {"type": "null"}]
+    if len(options) == 1:
+        return _plain({**rest, **options[0]}, defs, above, name)
+    kept = {key: rest[key] for key in ("description",) if key in rest}
+    return {**kept, "anyOf": [_plain(option, defs, (*above, ""), name) for option in options]}
+
+
+def _by_type(node: dict, defs: dict, above: tuple, name: str) -> dict:
+    kind = node.get("type")
+    if isinstance(kind, list):
+        kinds = [one for one in kind if one != "null"]
+        if len(kinds) != 1:
+            return _plain({"anyOf": [{**node, "type": one} for one in kinds]}, defs, above, name) if kinds else {}
+        kind = kinds[0]
+    kind = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
+    if kind == "any":
+        kind = None
+    if kind is not None and kind not in TYPES:
+        raise BadTool(f"The schema of {name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
+    if kind is None and "properties" in node:
+        kind = "object"
+    plain = {**node, "type": kind} if kind else {key: value for key, value in node.items() if key != "type"}
+    if kind == "object":
+        properties = node.get("properties") or {}
+        if not isinstance(properties, dict):
+            raise BadTool(f"The schema of {name} has properties that are no object.", "", "")
+        plain["properties"] = {str(key): _plain(value, defs, above, name) for key, value in properties.items()}
+        required = _list(node.get("required") or [], name)
+        plain["required"] = [key for key in plain["properties"] if key in required]
+        plain["additionalProperties"] = False
+    if kind == "array":
+        items = node.get("items", {})
+        plain["items"] = _plain(items[0] if isinstance(items, list) and items else items or {}, defs, above, name)
+    if "enum" in plain and not _list(plain["enum"], name):
+        raise BadTool(f"The schema of {name} has an enum without values.", "nothing would fit it", "")
+    return plain
+
+
+def _list(value: Any, name: str) -> list:
+    if not isinstance(value, list):
+        raise BadTool(f"The schema of {name} holds {value!r} where a list belongs.", "", "")
+    return value
+
+
+def engine_schema(schema: dict) -> dict:
+    """Return the part of a normalised `schema` that engines hold, with a cap on every string and list."""
+    held = {key: value for key, value in schema.items() if key in HELD}
+    if "anyOf" in held:
+        held["anyOf"] = [engine_schema(option) for option in held["anyOf"]]
+        return held
+    if "enum" in held or "const" in held:
+        return {key: held[key] for key in ("enum", "const") if key in held}
+    kind = held.get("type")
+    if kind is None:
+        return {"type": "string", "maxLength": MAX_LENGTH}  # anything goes; a string can hold most of it
+    if kind == "string":
+        held["maxLength"] = _cap(held, "maxLength", "minLength", MAX_LENGTH)
+    if kind == "array":
+        held["items"] = engine_schema(held["items"])
+        held["maxItems"] = _cap(held, "maxItems", "minItems", MAX_ITEMS)
+    if kind == "object":
+        held["properties"] = {key: engine_schema(value) for key, value in held["properties"].items()}
+    return held
+
+
+def _cap(schema: dict, most: str, least: str, cap: int) -> int:
+    wished, needed = schema.get(most), schema.get(least)
+    cap = max(cap, needed if isinstance(needed, int) else 0)
+    return min(wished, cap) if isinstance(wished, int) else cap
+
+
+def longest(schema: dict) -> int:
+    """Return how many characters a JSON value of an engine schema can have: more tokens than that it never takes."""
+    if "anyOf" in schema:
+        return max(map(longest, schema["anyOf"]))
+    if "enum" in schema or "const" in schema:
+        return max(len(json.dumps(one)) for one in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type")
+    if kind == "object":
+        return 2 + sum(len(name) + 6 + longest(one) for name, one in schema["properties"].items())
+    if kind == "array":
+        return 2 + schema["maxItems"] * (2 + longest(schema["items"]))
+    return 2 + schema.get("maxLength", 30)
+
+
+def check(value: Any, schema: dict) -> list[str]:
+    """Return what is wrong with `value` by the normalised `schema`, one sentence each; empty if it fits."""
+    import jsonschema
+
+    try:
+        errors = list(jsonschema.Draft202012Validator(schema).iter_errors(value))
+    except (jsonschema.SchemaError, jsonschema.exceptions.UnknownType, TypeError, ValueError, KeyError) as error:
+        return [f"the schema itself is wrong: {error}"]
+    return [f"{'.'.join(map(str, error.absolute_path)) or 'the call'}: {error.message[:160]}" for error in errors]
+
+
+def lint(schema: dict) -> list[str]:
+    """Return which words of a schema engines would skip, as llguidance tells it; needs the package llguidance.
+
+    Raises BadTool if no engine could hold the schema at all.
+    """
+    try:
+        from llguidance import LLMatcher
+    except ImportError as error:
+        raise ConfigError("llguidance is not installed.", "it judges schemas", "pip install llguidance") from error
+    try:
+        wrong, messages = LLMatcher.validate_grammar_with_warnings(LLMatcher.grammar_from_json_schema(schema))
+    except ValueError as error:
+        raise BadTool("The schema cannot be turned into a grammar.", str(error)[:200], "") from error
+    if wrong:
+        raise BadTool("No engine could hold this schema.", "; ".join(messages)[:200], "")
+    return list(messages)

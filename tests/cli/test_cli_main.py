@@ -1,0 +1,32 @@
+"""What the labkit command does around every command."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from test_cli_serve import interruptible
+
+WAITING = """
+import time
+from labkit import cli
+
+@cli.app.command()
+def wait():
+    print("here", flush=True)
+    time.sleep(60)
+
+cli.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_says_that_nothing_is_left_running():
+    command = [sys.executable, "-c", WAITING, "wait"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    child = subprocess.Popen(command, **pipes, start_new_session=True, preexec_fn=interruptible)
+    assert child.stdout.readline() == "here\n", child.communicate(timeout=10)[1]
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=30)[1]
+    assert child.returncode == 130 and said == "\nStopped. Nothing is left running.\n"
