@@ -46,7 +46,7 @@ def items(part: str) -> list[Item]:
     return [_item(row) for row in _table()["request"] if row["part"] == part]
 
 
-def worked_examples(request: Request, each: int = 3) -> list[tuple[str, str]]:
+def worked_examples(request: Request, each: int = 2) -> list[tuple[str, str]]:
     """Return the first `each` development items of every label of the request's task, as (text, label): for longer prompts."""
     pool = [(one.request.text, one.right) for one in items("development") if one.request.options == request.options]
     return [pair for label in request.options for pair in [one for one in pool if one[1] == label][:each]]
