@@ -32,7 +32,7 @@ __all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "prog
 OVERHEAD_BYTES = {
     "onnx": 321 * 2**20,
     "openvino": 686 * 2**20,
-    "foundry": 2761 * 2**20,
+    "foundry": 462 * 2**20,
     "vllm": 2922 * 2**20,
 }
 

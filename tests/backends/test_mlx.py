@@ -1,15 +1,14 @@
-"""MLX behind its own server, for real: on Linux on the CPU, in float32."""
+"""MLX's server as labkit runs it, on a model of a few kilobytes. The bundled model is asked in tests/conformance: on a Linux CPU,
+in float32, it is slow, so it is asked once."""
 
 import json
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import openai
 import pytest
 import tiny_llama as tiny
-from bridged_suite import FRANCE, SCHEMA, BridgedEngine, connect, form
 from test_convert import TABLE
 
 import labkit
@@ -17,56 +16,9 @@ from labkit import catalog, weights
 from labkit.backends import mlx
 from labkit.backends.loopback import get
 from labkit.backends.settings import Settings
-from labkit.errors import EngineTimeout, OfflineError, Refused, UnsupportedParameter
+from labkit.errors import OfflineError, Refused
 
 STORY = [{"role": "user", "content": "Write a very long story."}]
-
-
-class TestMlx(BridgedEngine):
-    """The suite of the bridged engines, though MLX brings a server of its own. It knows no schema."""
-
-    name = "mlx"
-
-    def test_a_schema_holds(self, engine):
-        with pytest.raises(UnsupportedParameter, match="would ignore response_format"):
-            engine.chat(FRANCE, response_format=form(SCHEMA))
-
-    @pytest.mark.skip(reason="MLX's server reads no schema")
-    def test_a_schema_that_is_none_harms_nobody_else(self):
-        pass
-
-    @pytest.mark.skip(reason="MLX's server reads no schema")
-    def test_several_schemas_at_once(self):
-        pass
-
-    def test_capabilities(self, engine, tmp_path, monkeypatch):
-        monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
-        probed = replace(engine, on_close=None)
-        found = probed.capabilities
-        works = {"streaming", "stream_usage", "stop", "max_completion_tokens", "seed", "top_k", "min_p", "logit_bias"}
-        assert {name for name in found.results if found[name]} == works | {"logprobs"}, found.table()
-        with pytest.raises(UnsupportedParameter):
-            probed.chat("hello", n=2)
-
-    def test_the_window_is_shared_by_prompt_and_answer(self, require):
-        with connect(self.name, require, context=64) as small:  # a prompt of a thousand tokens takes a minute here
-            reply = small.chat("Write a very long story.", max_tokens=500)
-            free = small.client().chat.completions.create(model=small.model, messages=STORY, temperature=0)
-        assert reply.prompt_tokens + reply.completion_tokens == 64 == free.usage.total_tokens
-        assert (reply.finish_reason, free.choices[0].finish_reason) == ("length", "length")
-
-    def test_a_caller_who_leaves_a_whole_answer_frees_the_engine_too(self, engine):
-        with pytest.raises(EngineTimeout):
-            replace(engine, timeout=3, on_close=None).chat("Write a very long story.", max_tokens=900)
-        pause = threading.Event()
-        for _ in range(200):
-            if (
-                "labkit:requests_processing 0"
-                in get(engine.base_url.removesuffix("/v1"), "/metrics", engine.api_key)[1]
-            ):
-                return
-            pause.wait(0.05)
-        pytest.fail("the engine still works on the answer that nobody waits for")
 
 
 # -- the door before it, with a model of a few kilobytes ------------------------------------------------------------------

@@ -41,14 +41,18 @@ def load(options: dict) -> Foundry:
         )
     )
     there = options.get("alias_there")
-    model = _public(there) if there else _registered(_with_threads(Path(options["path"]), home, options["threads"]))
+    model = _public(there) if there else _registered(_with_settings(Path(options["path"]), home, options))
     model.load()
     return Foundry(model, options["context"], options["parallel"])
 
 
-def _with_threads(path: Path, home: Path, threads: int) -> Path:
-    """Return a folder with the same files and another genai_config.json: the only place where Foundry Local reads threads."""
-    view = home / "folders" / f"{path.parent.name}-{path.name}-threads{threads}"
+def _with_settings(path: Path, home: Path, options: dict) -> Path:
+    """Return a folder with the same files and another genai_config.json: Foundry Local reads threads and context only there.
+
+    Each conversation gets room for the whole context at once: with the model's own 8192 tokens, 32 of them took 9 GB.
+    """
+    threads, context = options["threads"], options["context"]
+    view = home / "folders" / f"{path.parent.name}-{path.name}-t{threads}-c{context}"
     view.parent.mkdir(exist_ok=True)
     with disk.errors(view), disk.one_writer(view):
         view.mkdir(exist_ok=True)
@@ -57,6 +61,8 @@ def _with_threads(path: Path, home: Path, threads: int) -> Path:
             if file.name == "genai_config.json":
                 config = json.loads(file.read_text("utf-8"))
                 config["model"]["decoder"]["session_options"]["intra_op_num_threads"] = threads
+                context = min(context, config["model"]["context_length"])
+                config["model"]["context_length"] = config["search"]["max_length"] = context
                 (view / file.name).write_text(json.dumps(config), encoding="utf-8")
             else:
                 _link(file, view / file.name)
