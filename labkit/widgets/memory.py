@@ -58,17 +58,23 @@ def memory_html(
     )
 
 
-def memory_card(model: str | None = None, bits: float = 4.84, context: int = 4096) -> MemoryCard:
-    """Return the calculator, set to a model (default: the course's). Raises UnknownModel."""
-    return MemoryCard((catalog.model(model) if model else catalog.default_model()).alias, bits, context)
+def memory_card(
+    model: str | None = None, bits: float = 4.84, context: int = 4096, machine: hardware.Machine | None = None
+) -> MemoryCard:
+    """Return the calculator, set to a model (default: the course's), for `machine` (default: this one, read anew each time).
+
+    Raises UnknownModel.
+    """
+    return MemoryCard((catalog.model(model) if model else catalog.default_model()).alias, bits, context, machine)
 
 
 class MemoryCard(Card):
     """Four fields and the sum under them. `html` and `text` hold the sum that is shown now."""
 
-    def __init__(self, model: str, bits: float, context: int):
+    def __init__(self, model: str, bits: float, context: int, machine: hardware.Machine | None = None):
         import ipywidgets
 
+        self._machine = machine
         aliases = [one.alias for one in catalog.models()]
         wide = {"layout": {"width": "calc(100% - 4px)", "max_width": "520px"}, "style": {"description_width": "110px"}}
         self._fields = {
@@ -97,15 +103,15 @@ class MemoryCard(Card):
     @property
     def html(self) -> str:
         """The sum as a page that stands alone."""
-        return memory_html(**self.values) + page(saved_note("to change the fields"), style=False)
+        return memory_html(**self.values, machine=self._machine) + page(saved_note("to change the fields"), style=False)
 
     @property
     def text(self) -> str:
         """The sum as plain text."""
-        return memory_text(**self.values)
+        return memory_text(**self.values, machine=self._machine)
 
     def _show(self) -> None:
-        self._table.value = memory_html(**self.values)
+        self._table.value = memory_html(**self.values, machine=self._machine)
 
 
 def _rows(model: str, bits: float, context: int, parallel: int, machine) -> list[tuple[str, str, str]]:
