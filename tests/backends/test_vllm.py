@@ -528,7 +528,7 @@ def test_capabilities(engine, tmp_path, monkeypatch):
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
     probed = replace(engine, on_close=None)
     found = probed.capabilities
-    assert {name for name in found.results if not found[name]} == {"n", "tools", "tool_choice"}, found.table()
+    assert {name for name in found.results if not found[name]} == {"tools", "tool_choice"}, found.table()
     assert "greedy" in found.results["n"].note and "--tool-call-parser" in found.results["tools"].note
     with pytest.raises(UnsupportedParameter):
         probed.chat("hello", tools=[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])
