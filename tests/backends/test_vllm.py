@@ -529,7 +529,7 @@ def test_capabilities(engine, tmp_path, monkeypatch):
     probed = replace(engine, on_close=None)
     found = probed.capabilities
     assert {name for name in found.results if not found[name]} == {"tools", "tool_choice"}, found.table()
-    assert "greedy" in found.results["n"].note and "--tool-call-parser" in found.results["tools"].note
+    assert "--tool-call-parser" in found.results["tools"].note
     with pytest.raises(UnsupportedParameter):
         probed.chat("hello", tools=[{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}])
 
