@@ -19,6 +19,7 @@ __all__ = ["compare"]
 
 HARMLESS = {"/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/api/chat", "/api/generate"}
 OPENING = 12  # characters
+OWN = "<model>"  # what a recording calls the endpoint's model
 
 
 def compare(recording: Recording, connect: Callable[..., Endpoint]) -> list[str]:
@@ -53,7 +54,10 @@ def _differences(recording: Recording, model: str, endpoint: Endpoint, same_mach
 
 
 def _askable(ask: dict) -> bool:
-    return ask.get("method") == "GET" or (ask.get("method") == "POST" and ask["path"] in HARMLESS)
+    """Whether a request can be asked again: it changes nothing, and asks the endpoint's own model, not one that a lesson made."""
+    if ask.get("method") == "POST" and ask["path"] in HARMLESS:
+        return (ask["body"] or {}).get("model", OWN) == OWN
+    return ask.get("method") == "GET"
 
 
 def _ask(endpoint: Endpoint, ask: dict) -> dict:
@@ -61,7 +65,7 @@ def _ask(endpoint: Endpoint, ask: dict) -> dict:
     import httpx2
 
     body = dict(ask["body"] or {})
-    body |= {name: endpoint.model for name in ("model", "name") if body.get(name) == "<model>"}
+    body |= {name: endpoint.model for name in ("model", "name") if body.get(name) == OWN}
     url = endpoint.base_url.removesuffix("/v1") + ask["path"]
     headers = {"authorization": f"Bearer {endpoint.api_key}"}
     with httpx2.Client(trust_env=False, timeout=endpoint.timeout, headers=headers) as client:

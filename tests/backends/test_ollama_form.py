@@ -38,7 +38,7 @@ def home(tmp_path, monkeypatch, require):
 
 
 def mine() -> list[dict]:
-    return [one for one in running_servers() if one["parent"] == os.getpid()]
+    return [one for one in running_servers() if one["parent"] == os.getpid() and one["label"].startswith("ollama")]
 
 
 def test_made_listed_and_removed(home):

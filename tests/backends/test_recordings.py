@@ -133,6 +133,9 @@ def test_an_answer_that_is_built_differently():
 def test_what_changes_the_engine_is_not_asked_again():
     for path in ("/api/delete", "/api/pull", "/api/create"):
         assert not staleness._askable({"method": "POST", "path": path, "body": {}})
+    made = {"method": "POST", "path": "/v1/chat/completions", "body": {"model": "lesson-06/short"}}
+    assert not staleness._askable(made), "a model that the lesson made is not there again"
+    assert staleness._askable({**made, "body": {"model": "<model>"}})
     assert not staleness._askable({"method": "DELETE", "path": "/v1/models/m", "body": None})
 
 
@@ -141,7 +144,9 @@ def test_what_changes_the_engine_is_not_asked_again():
 
 def notebook(path, *cells):
     cells = ["import labkit\n_ = labkit.lesson('00', '0.1')", *cells]
-    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells]), path)
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.metadata["labkit"] = {"allowed_warnings": ["EngineWarning"]}  # other tests' engines may run beside it
+    nbformat.write(made, path)
     return str(path)
 
 
@@ -170,6 +175,7 @@ def test_a_green_lesson_is_recorded_true_and_replayed(engine_here, folder, tmp_p
     checked = CliRunner().invoke(app, ["record", "--check", "--json"])
     assert checked.exit_code == 0 and [one["state"] for one in json.loads(checked.stdout)] == ["true"]
     monkeypatch.setenv("LABKIT_REPLAY", "llamacpp")
+    monkeypatch.delenv("LABKIT_REQUIRE", raising=False)  # CI demands live engines; this is about the others
     replayed = CliRunner().invoke(app, ["run", lesson, "--json"])
     assert replayed.exit_code == 0, replayed.output
     output = nbformat.read(json.loads(replayed.stdout)[0]["output"], 4)
