@@ -115,7 +115,9 @@ class LabServer:
             "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
             "IPYTHONDIR": "ipython",
         }
-        return {"JUPYTER_TOKEN": self.token, **{name: str(home / folder) for name, folder in folders.items()}}
+        # Papermill proves the lessons on live engines. Here their recordings answer: quick, and their labels are seen as well.
+        replay = {"LABKIT_REPLAY": "ollama,foundry,onnx,openvino,vllm", "LABKIT_REQUIRE": ""}
+        return {"JUPYTER_TOKEN": self.token, **replay, **{name: str(home / folder) for name, folder in folders.items()}}
 
 
 class LabPage:
