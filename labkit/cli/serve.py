@@ -30,13 +30,10 @@ def serve(
     as_json: Json = False,
 ) -> None:
     """Run an engine for your own programs: the openai client, the ollama client and curl work as they are."""
-    from labkit import catalog, weights
     from labkit.backends.serve import serve as start
 
     signal.signal(signal.SIGTERM, _end)
     key = _key(key_env) if key_env else ""
-    if backend in ("auto", "llamacpp") and model == "auto" and not os.environ.get("LABKIT_BASE_URL"):
-        weights.ensure(catalog.default_model(), progress=weights.progress_bar())
     if not as_json:
         print(f"Starting {'an engine' if backend == 'auto' else backend} …", file=sys.stderr, flush=True)
     with start(backend, model, port=port, key=key, context=context, parallel=parallel) as service:

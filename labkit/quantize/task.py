@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import sqrt
 
 from labkit.agents import shop
 from labkit.agents.choice import choose
 from labkit.errors import RequestError
+from labkit.intervals import wilson
 
-__all__ = ["Share", "TaskScore", "score", "wilson"]
+__all__ = ["Share", "TaskScore", "score"]
 
 TOOLS = {
     "find_order": "where an order is",
@@ -36,7 +36,7 @@ class Share:
 
     def to_dict(self) -> dict:
         """Return rate, interval and counts, ready for JSON."""
-        low, high = wilson(self.right, self.n)
+        low, high = wilson(self.right, self.n) if self.n else (float("nan"), float("nan"))
         return {"rate": self.rate, "low": low, "high": high, "right": self.right, "n": self.n}
 
 
@@ -84,16 +84,6 @@ def score(endpoint, on_call: Callable[[int, int], None] = lambda done, total: No
     fit = Share(sum(answer is not None for answer in answers), len(answers))
     half = len(messages)
     return TaskScore(fit, Share(sum(hits[:half]), half), Share(sum(hits[half:]), len(hits) - half))
-
-
-def wilson(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the Wilson score interval of `right` of `n`; (nan, nan) of nothing."""
-    if not n:
-        return float("nan"), float("nan")
-    rate, spread = right / n, z * z / n
-    middle = (rate + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * sqrt(rate * (1 - rate) / n + spread / (4 * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _choice(endpoint, text: str, options, examples, instructions: str) -> str | None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from labkit import intervals
 from labkit.errors import BadCall, ConfigError, LabkitError, RequestError
 from labkit.tools.decide import Call, Decision
 from labkit.tools.items import KINDS, Item, items, right_arguments
@@ -41,12 +42,7 @@ class Rate:
 
 def wilson(hits: int, of: int) -> Rate:
     """Return the rate with its interval; of nothing, anything is possible."""
-    if not of:
-        return Rate(0, 0, 0.0, 0.0, 1.0)
-    z, p = 1.959964, hits / of
-    middle = (p + z * z / (2 * of)) / (1 + z * z / of)
-    half = z * (p * (1 - p) / of + z * z / (4 * of * of)) ** 0.5 / (1 + z * z / of)
-    return Rate(hits, of, p, max(0.0, middle - half), min(1.0, middle + half))
+    return Rate(hits, of, hits / of if of else 0.0, *intervals.wilson(hits, of))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from labkit.quantize.task import wilson
+from labkit.intervals import wilson
 from labkit.widgets.scene import Scene, plain
 from labkit.widgets.theme import COLOURS, INK, quiet
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit import quantize, weights
-from labkit.quantize import child, ladder, task
+from labkit import intervals, quantize, weights
+from labkit.quantize import child, ladder
 from labkit.quantize.ladder import evaluation_text, source_of
 
 # llama-perplexity's sum by another road: the high-level Llama object, every row's softmax in float64.
@@ -100,9 +100,9 @@ def test_the_text_ships_with_its_licence():
 
 
 def test_wilson_is_the_textbook_interval():
-    assert task.wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-3)
-    assert task.wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-3)
-    assert task.wilson(10, 10)[1] == 1.0
+    assert intervals.wilson(0, 10) == pytest.approx((0, 0.2775), abs=1e-3)
+    assert intervals.wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-3)
+    assert intervals.wilson(10, 10)[1] == 1.0
 
 
 def test_the_default_ladder_has_ten_rungs():
