@@ -88,6 +88,8 @@ def test_the_recorder_keeps_what_went_through(tmp_path, probed):
         assert own_key != endpoint.api_key and own_url != endpoint.base_url
         assert endpoint.chat("Where?").text == "Paris."
         assert list(endpoint.stream("Where?")) == ["Par", "is", "."]
+        # The client has its last piece a moment before the recorder has written it.
+        assert eventually(lambda: len(entries(tmp_path)) == 4)
         assert endpoint.observe("memory", lambda: {"b": 1, "a": (2,)}) == {"b": 1, "a": [2]}
         with pytest.raises(openai.NotFoundError):
             endpoint.client().chat.completions.create(model="other", messages=ASK["messages"])

@@ -1,4 +1,8 @@
-"""One JupyterLab and one Chromium for all browser tests; a fresh tab for each."""
+"""One JupyterLab and one Chromium for all browser tests of a file; a fresh tab for each.
+
+Not for the whole session: Playwright keeps an event loop in this thread for as long as it runs, and the
+tests of every folder after this one could not call asyncio.run().
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from labkit import paths
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(require) -> Iterator:
     """Give a headless Chromium of this machine, driven by Playwright."""
     found = next((path for name in NAMES if (path := shutil.which(name))), None)
@@ -28,7 +32,7 @@ def browser(require) -> Iterator:
         chromium.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser, tmp_path_factory) -> Iterator[LabServer]:
     """Give a JupyterLab that shows a copy of the course's notebooks."""
     folder = tmp_path_factory.mktemp("course")
