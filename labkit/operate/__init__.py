@@ -1,0 +1,1 @@
+"""Operating agents: guardrails, access and audit, resources, monitoring and alerts."""
