@@ -20,6 +20,10 @@ __all__ = ["Candidate", "find"]
 
 FORMULA = re.compile(r"\^|\*|[a-z]\(|\d[a-z]\b.*[-+=]|[-+=].*\d[a-z]\b")  # its numbers are its own: 4x^3 + 2
 
+MEASURE = re.compile(
+    r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?[a-zA-Zµμ°Ω]{0,4}"
+)  # "5C", "50mH", "1e-9": a number, though it looks like an id
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -35,12 +39,16 @@ def find(text: str) -> list[Candidate]:
     """Return every typed candidate of `text` in reading order; a stretch of text may be several (a date holds numbers)."""
     found = [*_patterns(text), *_quotations(text), *_dates(text), *_numbers(text), *_names(text), *_word_lists(text)]
     found += _pairs(text, [one for one in found if one.kind in ("name", "sentence")])
-    formulas = [one for one in found if one.kind == "formula" and FORMULA.search(one.value)]
+    formulas = [one for one in found if one.kind == "formula" and FORMULA.search(one.value) and not _measure(one)]
     found = [one for one in found if one.kind not in ("number", "percent") or not _inside(one, formulas)]
-    covered = [one for one in found if one.kind in ("date", "time", "email", "host", "id")]
+    covered = [one for one in found if one.kind in ("date", "time", "email", "host", "id") and not _measure(one)]
     found = [one for one in found if one.kind not in ("number", "percent", "name") or not _inside(one, covered)]
     found += _number_lists(text, [one for one in found if one.kind in ("number", "percent")])
     return sorted(found, key=lambda one: (one.start, -one.end))
+
+
+def _measure(one: Candidate) -> bool:
+    return one.kind in ("id", "formula") and bool(MEASURE.fullmatch(one.value))
 
 
 def _inside(one: Candidate, others: list[Candidate]) -> bool:
@@ -96,7 +104,8 @@ def _dates(text: str) -> list[Candidate]:
     shapes = [
         (rf"\b{year}-(\d\d)-(\d\d)\b", (1, 2, 3)),
         (rf"\b{day}(?:\s+of)?\s+({month})\b\.?,?\s+{year}\b", (3, 2, 1)),
-        (rf"\b({month})\b\.?\s+(?:the\s+)?{day},?\s+{year}\b", (3, 1, 2)),
+        (rf"\b({month})\b\.?\s*(?:the\s+)?{day},?\s+{year}\b", (3, 1, 2)),
+        (rf"\b{year}/(\d{{1,2}})/(\d{{1,2}})\b", (1, 2, 3)),
         (rf"\b(\d{{1,2}})/(\d{{1,2}})/{year}\b", (3, 1, 2)),
     ]
     found = []
@@ -118,7 +127,10 @@ def _dates(text: str) -> list[Candidate]:
 
 def _numbers(text: str) -> list[Candidate]:
     found = []
-    for match in re.finditer(r"(?<![\w.^])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?!\w*-[a-zA-Z])", text):
+    apart = re.sub(r"\[[^\]]*\]", lambda group: group[0].replace(",", ";"), text)  # [200,300] is no 200,300
+    for match in re.finditer(
+        r"(?<![\w.^])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?(?!\w*-[a-zA-Z])", apart
+    ):
         before = text[: match.start()].rstrip()
         digits = match[0].replace(",", "").replace("−", "-")
         if digits.startswith("-") and before[-1:].isdigit():  # "5-10" is a range, not minus ten
@@ -126,8 +138,10 @@ def _numbers(text: str) -> list[Candidate]:
         if len(digits) > 15:  # no quantity has so many digits: it is the number of something
             found.append(Candidate(digits, "id", match.start(), match.end()))
             continue
-        number = float(digits) if "." in digits else int(digits)
+        number = tidy(float(digits)) if re.search(r"[.eE]", digits) else int(digits)
         scale = re.match(r"\s?(hundred|thousand|million|billion|trillion|k)\b", text[match.end() :], re.I)
+        if scale and scale[1] == "K" and not re.search(r"[$€£¥]$", before):  # 298K are kelvins
+            scale = None
         if scale:
             number = tidy(number * table("scales")[scale[1].lower()])
         end = match.end() + (scale.end() if scale else 0)

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 
 from labkit.errors import BadCall, BadTool, ToolError, UnknownTool
 from labkit.tools import prompt
+from labkit.tools.agree import agreed, doubtful
+from labkit.tools.dates import in_the_format
 from labkit.tools.fill import fill
-from labkit.tools.plan import Plan, Request
+from labkit.tools.plan import Plan, Request, own_words, slots_of
 from labkit.tools.reading import read_call, read_json
 from labkit.tools.relevance import odds
 from labkit.tools.schema import check, longest
@@ -187,11 +189,7 @@ def _two_stages(request: Request, tools: Sequence[Tool], choice: str, decision: 
     else:
         decision.trace.append(f"{tool.name}: odds of {best:+.1f} by words and values")
     decision.tool = tool.name
-    if choice == "auto" and plan.missing:
-        decision.missing = plan.missing
-        decision.trace.append(f"missing: {', '.join(plan.missing)}")
-        return decision
-    return (yield from _arguments(request, tool, plan, decision))
+    return (yield from _arguments(request, tool, plan, choice, decision))
 
 
 def _ranked(request: Request, tools: Sequence[Tool]) -> list[tuple[float, Tool, Plan]]:
@@ -220,27 +218,44 @@ def _let_model_choose(request: Request, close: list, decision: Decision):
     return next(row for row in close if row[1].name == name)
 
 
-def _arguments(request: Request, tool: Tool, plan: Plan, decision: Decision) -> Steps:
-    values = dict(plan.values)
-    ask_for = [name for name in tool.properties if name in plan.open or name in plan.missing]
-    if ask_for:
-        form = {name: _held(tool, name, plan.open.get(name) or [], request) for name in ask_for}
-        said = yield Ask(prompt.arguments_messages(tool, ask_for, _whole(request)), _object(form))
-        found = read_json(said)
-        if not isinstance(found, dict):
+def _arguments(request: Request, tool: Tool, plan: Plan, choice: str, decision: Decision) -> Steps:
+    slots = slots_of(tool)
+    unsure, written = doubtful(slots, plan), {}
+    if unsure:
+        form = {name: _held(tool, name, plan.open.get(name) or [], request) for name in unsure}
+        said = yield Ask(prompt.arguments_messages(tool, unsure, _whole(request)), _object(form))
+        written = read_json(said)
+        if not isinstance(written, dict):
             raise BadCall("The model wrote no arguments.", f"it wrote {said[:80]!r}", "")
-        values |= {name: found[name] for name in ask_for if name in found}
-        decision.trace.append(f"the model filled in {', '.join(ask_for)}")
-    ordered = {name: values[name] for name in tool.properties if name in values}
-    decision.trace.append(f"words and types filled in {', '.join(plan.values) or 'nothing'}")
-    return _checked(tool, ordered, decision)
+        decision.trace.append(f"the model read {', '.join(unsure)}")
+    values = {name: value for name, value in plan.values.items() if name not in unsure}
+    for slot in slots:
+        if slot.name in unsure:
+            value = agreed(slot, plan, written.get(slot.name), request, own_words(tool.name, tool.description))
+            value = written.get(slot.name) if value is None and choice == "required" else value
+            values |= {} if value is None else {slot.name: value}
+    return _complete(
+        tool,
+        {slot.name: in_the_format(values[slot.name], slot.about) for slot in slots if slot.name in values},
+        decision,
+    )
+
+
+def _complete(tool: Tool, values: dict, decision: Decision) -> Decision:
+    """Return the decision with the call, or with what is missing for it."""
+    decision.missing = [name for name in tool.properties if name in tool.required and name not in values]
+    if decision.missing:
+        decision.trace.append(f"missing: {', '.join(decision.missing)}")
+        return decision
+    decision.trace.append(f"filled in: {', '.join(values) or 'nothing'}")
+    return _checked(tool, values, decision)
 
 
 def _held(tool: Tool, name: str, options: list, request: Request) -> dict:
-    """Return the schema that holds one argument: the options if there are any, and no text longer than what the user said."""
-    if options:
-        return {"enum": options}
+    """Return the schema that holds one argument: an enum's values that the request names, and no text longer than the request."""
     held = tool.engine["properties"][name]
+    if (options and held.get("type") != "string") or (options and "enum" in held):
+        return {"enum": options}
     if held.get("type") == "string" and "maxLength" in held:
         said = len(_whole(request)) + 10
         return {**held, "maxLength": max(min(held["maxLength"], said), held.get("minLength", 0))}

@@ -59,7 +59,7 @@ def _trimmed(run: list[tuple[str, int, int]], sentence: str) -> tuple[list[str],
     capital = run[-1][0].lstrip("\"'“‘")[:1].isupper() or run[1][0].lstrip("\"'“‘")[:1].isupper()
     first, last = _head(run[0][0], capital, run[0][1] == 0), _tail(run[-1][0], capital)
     items = [first, *(piece[0] for piece in run[1:-1]), last]
-    items = [item.strip(" \"'“”‘’") for item in items]
+    items = [item.strip(" \"'“”‘’[](){}") for item in items]
     short = all(item and len(item.split()) <= LONGEST_ITEM for item in items)
     if not short or 2 * sum(bool(re.fullmatch(r"[-\d.]+", item)) for item in items) >= len(items):
         return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from labkit.tools.candidates import Candidate
 from labkit.tools.plan import Work
-from labkit.tools.slots import Slot, number_points
+from labkit.tools.slots import Slot, name_stems, number_points
+from labkit.tools.words import stem, words
 
 __all__ = ["fill_numbers"]
 
@@ -20,6 +22,7 @@ PERCENT = re.compile(r"percent|%|\bpct\b")
 def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
     """Decide what can be decided of the numeric parameters `slots`."""
     pool = work.free("number", "percent") if slots else []
+    pool = [one for one in pool if not _counts(one, slots, pool, work.text)]
     pairs = [
         (number_points(slot, one, work.text, pool), -i, -j, slot, one)
         for i, slot in enumerate(slots)
@@ -33,6 +36,19 @@ def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
         left = [one for one in pool if one not in work.used and _allowed(slot, one)]
         if slot.required and not work.plan.has(slot) and left:
             _take(slot, left[0], 0.5, work)
+
+
+def _counts(one: Candidate, slots: Sequence[Slot], pool: list[Candidate], text: str) -> bool:
+    """Whether a number in words only says how many values follow: "the two numbers 40 and 50", "two charges of 5 C and 7 C"."""
+    spelt = not any(sign.isdigit() for sign in text[one.start : one.end])
+    behind = [other for other in pool if other.start > one.end and text[other.start : other.end][-1:].isdigit()]
+    if not spelt or one.value < 2 or len(behind) < one.value:
+        return False
+    noun = {stem(word) for word in words(text[one.end :])[:2]}
+    if any(noun & name_stems(slot) and not re.search(r"\d", slot.name) for slot in slots):
+        return False  # "two tickets" for a parameter called tickets
+    numbered = Counter(re.sub(r"\d+", "", slot.name) for slot in slots if re.search(r"\d", slot.name))
+    return one.value == sum(slot.required for slot in slots) or one.value in numbered.values()
 
 
 def _take(slot: Slot, one: Candidate, points: float, work: Work) -> None:

@@ -17,12 +17,14 @@ __all__ = ["Plan", "Request", "Work", "overlap", "slots_of"]
 @dataclass
 class Plan:
     """values: decided arguments. open: parameter -> values to choose from ([]: anything the schema allows). missing: required
-    parameters that the request says nothing of. points: how sure the decided ones are, a parameter each."""
+    parameters that the request says nothing of. points: how sure the decided ones are, a parameter each; kinds: what kind of
+    candidate a decided text is."""
 
     values: dict[str, Any] = field(default_factory=dict)
     open: dict[str, list] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     points: dict[str, float] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
 
     def has(self, slot: Slot) -> bool:
         """Whether the parameter is decided or open."""

@@ -20,6 +20,24 @@ ASKED, CALL = (
     {"name": "get_horoscope", "arguments": {"sign": "Leo", "days": 2}},
 )
 
+# Two worked exchanges for the arguments: name, description, parameters, request, arguments.
+FORMS = (
+    (
+        "get_horoscope",
+        "Read the horoscope of a zodiac sign.",
+        {"sign": "The name of the zodiac sign", "days": "How many days ahead (integer)"},
+        ASKED,
+        CALL["arguments"],
+    ),
+    (
+        "book_table",
+        "Book a table at a restaurant.",
+        {"restaurant": "Name of the restaurant", "people": "Number of people (integer)", "area": "Where to sit"},
+        "Please reserve a window seat for four at Blue Lantern.",
+        {"restaurant": "Blue Lantern", "people": 4, "area": "window seat"},
+    ),
+)
+
 
 def line(tool: Tool) -> str:
     """Return a tool as one line: name(parameter: type, optional?: type in [values]) - description"""
@@ -67,17 +85,32 @@ def name_messages(tools: Sequence[Tool], request: str) -> list[dict]:
 
 
 def arguments_messages(tool: Tool, names: Sequence[str], request: str) -> list[dict]:
-    """Return the messages that ask for the arguments called `names`, as a JSON object."""
-    about = [f"{name}: {tool.properties[name].get('description') or _type(tool.properties[name])}" for name in names]
-    return [
-        {"role": "system", "content": "Fill in the form from the request, as JSON. Copy the words of the request."},
+    """Return the messages that ask for the arguments called `names`, as a JSON object, after two worked exchanges."""
+    about = {name: _about(tool.properties[name]) for name in names}
+    messages = [
         {
-            "role": "user",
-            "content": f"Form: read the horoscope of a zodiac sign.\nsign: name of the sign\nRequest: {ASKED}",
-        },
-        {"role": "assistant", "content": json.dumps({"sign": "Leo"})},
-        {"role": "user", "content": "\n".join([f"Form: {tool.description}", *about, f"Request: {request}"])},
+            "role": "system",
+            "content": "Fill in the arguments of the function from the request, as JSON. Copy the words of the request.",
+        }
     ]
+    for name, description, parameters, asked, arguments in FORMS:
+        messages.append({"role": "user", "content": _form(name, description, parameters, asked)})
+        messages.append({"role": "assistant", "content": json.dumps(arguments)})
+    return [*messages, {"role": "user", "content": _form(tool.name, tool.description, about, request)}]
+
+
+def _form(name: str, description: str, parameters: dict[str, str], request: str) -> str:
+    return "\n".join(
+        [
+            f"Function {name}: {description}",
+            *(f"- {key}: {text}" for key, text in parameters.items()),
+            f"Request: {request}",
+        ]
+    )
+
+
+def _about(schema: dict) -> str:
+    return schema.get("description") or _type(schema)
 
 
 def answer_messages(question: str, results: Sequence[str]) -> list[dict]:

@@ -110,7 +110,8 @@ def number_points(slot: Slot, one: Candidate, text: str, others: list[Candidate]
     """Return how well a number suits a parameter."""
     before, after = _around(one, text, others)
     points = _named_before(slot, text[: one.start], before)
-    points = max(points, _unit_points(slot, one, text, after), _limit_points(slot, text[: one.start]))
+    limit = _limit_points(slot, text[: one.start])
+    points = max(points, _unit_points(slot, one, text, after), limit) + min(0.0, limit)
     if one.kind == "percent" and re.search(r"rate|percent|interest|tip|discount|tax", slot.label):
         points = max(points, 3.0)
     singular_year = re.search(r"(?<![a-z])year(?!s|ly)", slot.name.lower())
@@ -152,7 +153,9 @@ def _limit_points(slot: Slot, before: str) -> float:
     """Return points for the limits of a range: "between 10 and 50", "from 1 to 9"."""
     lower = re.search(r"\b(?:between|from)\s+(?:\w\s*=\s*)?$", before, re.I)
     upper = re.search(r"\b(?:between|from)\s+\S+(?:\s\w+)?\s+(?:and|to)\s+(?:\w\s*=\s*)?$", before, re.I)
-    meant = LOWER if lower else UPPER if upper else set()
+    meant, against = (LOWER, UPPER) if lower else (UPPER, LOWER) if upper else (set(), set())
+    if against & name_stems(slot):
+        return -2.0
     return 2.7 if meant & name_stems(slot) else 1.6 if meant & about_stems(slot) else 0.0
 
 

@@ -48,6 +48,7 @@ def fill_texts(slots: Sequence[Slot], work: Work) -> None:
             work.plan.open[slot.name], work.plan.points[slot.name] = options, points
         else:
             work.plan.set(slot, str(one.value), points)
+            work.plan.kinds[slot.name] = one.kind
         done.append(one)
 
 

@@ -1,0 +1,124 @@
+"""Two opinions on an argument, the words' and the model's, become one value: what the model wrote counts if the request says it.
+
+A small model reads well and copies badly: it finds the city, and writes it with a country that nobody named. Words and types copy
+exactly and sometimes take the wrong piece. So each corrects the other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from labkit.tools.plan import Plan, Request
+from labkit.tools.slots import Slot, is_free, name_stems, shape
+from labkit.tools.words import stem, words
+
+__all__ = ["agreed", "doubtful"]
+
+SURE_NUMBER = 3.0  # points from which a number is surer than what the model writes
+SURE_TEXT = 3.0  # points from which a text is no worse than what the model writes (measured on public items)
+TYPED = {"email", "date", "time", "host", "formula"}  # kinds that a pattern recognises better than a model
+SURE_DIRECTION = 3.0
+DIRECTIONS = {"from", "to", "sourc", "target", "destin", "origin"}
+PLACE = re.compile(r"\bstate\b|\bcountry\b|, [A-Z]{2}\b", re.I)
+ARTICLE = re.compile(r"^(?:the|an?|my|your|our|his|her|their)\s+(?=\w)", re.I)
+EDGES = " \t\n.,;:!?\"'“”‘’`()[]"
+
+
+def doubtful(slots: list[Slot], plan: Plan) -> list[str]:
+    """Return the required parameters that words and types do not settle by themselves, in the tool's order."""
+    return [slot.name for slot in slots if slot.required and not _settled(slot, plan)]
+
+
+def _settled(slot: Slot, plan: Plan) -> bool:
+    if slot.name not in plan.values:
+        return False
+    if slot.kind in ("number", "integer") and not slot.values:
+        return plan.points.get(slot.name, 0.0) >= SURE_NUMBER
+    if slot.kind in ("string", "") and not slot.values:
+        kind = plan.kinds.get(slot.name, "")
+        return plan.points.get(slot.name, 0.0) >= SURE_TEXT or (kind in TYPED and kind in shape(slot))
+    return True
+
+
+def agreed(slot: Slot, plan: Plan, written: Any, request: Request, own: frozenset[str] = frozenset()) -> Any:
+    """Return the value of a parameter, or None if neither opinion holds: `written` is the model's, `plan` has the words'.
+
+    own: stems of the tool's own words. "table" is no restaurant where the tool books tables.
+    """
+    ruled = plan.values.get(slot.name)
+    if ruled is None and plan.open.get(slot.name):
+        ruled = plan.open[slot.name][0]
+    if slot.values or slot.kind == "boolean":
+        return ruled if written is None else written
+    if slot.kind in ("number", "integer"):
+        return _number(ruled, written, request)
+    if slot.kind in ("string", ""):
+        if isinstance(written, str) and {stem(word) for word in words(written)} <= own:
+            written = None
+        return _text(slot, plan, ruled, written, request)
+    return ruled if written is None else written
+
+
+def _number(ruled: Any, written: Any, request: Request) -> Any:
+    """Return the model's number if the request holds it, else the one that words and order suggest."""
+    said = {one.value for one in (*request.found, *request.found_earlier) if one.kind in ("number", "percent")}
+    said |= {value / 100 for value in said}
+    return written if isinstance(written, int | float) and written in said else ruled
+
+
+def _text(slot: Slot, plan: Plan, ruled: Any, written: Any, request: Request) -> Any:
+    copied = in_the_request_s_words(written, request) if isinstance(written, str) else None
+    if copied is None:
+        return ruled
+    if not isinstance(ruled, str):
+        return copied
+    quoted = plan.kinds.get(slot.name) == "quoted" and not _is("quoted", copied, request)
+    directed = plan.points.get(slot.name, 0.0) >= SURE_DIRECTION and bool(name_stems(slot) & DIRECTIONS)
+    whole = len(copied) > 0.6 * len(request.text) and not is_free(slot)
+    if quoted or directed or whole:
+        return ruled
+    return _with_its_place(slot, _cut(slot, copied, plan, request), request)
+
+
+def _is(kind: str, text: str, request: Request) -> bool:
+    return any(one.kind == kind and one.value == text for one in request.found)
+
+
+def _cut(slot: Slot, text: str, plan: Plan, request: Request) -> str:
+    """Return the text without what another parameter has of it: "garden design in Portland", "rivers in 2020"."""
+    if is_free(slot) or _is("quoted", text, request):
+        return text
+    others = [str(value) for name, value in plan.values.items() if name != slot.name]
+    for match in re.finditer(r"\s+(?:(?:in|on|at|for|from|during|near)\s+)?(?:the\s+)?", text):
+        rest = text[match.end() :]
+        if rest in others or re.fullmatch(r"\d{4}(?:[-/]\d\d?[-/]\d\d?)?", rest):
+            return text[: match.start()]
+    return text
+
+
+def _with_its_place(slot: Slot, text: str, request: Request) -> str:
+    """Return "Boston, MA" for "Boston" if the request says so and the parameter's description wants states or countries."""
+    if not PLACE.search(slot.about):
+        return text
+    return next((one.value for one in request.found if one.kind == "pair" and one.value.startswith(f"{text},")), text)
+
+
+def in_the_request_s_words(text: str, request: Request) -> str | None:
+    """Return `text` as the request spells it, without quotation marks and a leading article; None if it does not say it."""
+    wanted = ARTICLE.sub("", text.strip(EDGES))
+    if not wanted:
+        return None
+    spelt = r"\W+".join(map(re.escape, re.findall(r"\w+", wanted)))
+    for said in (request.text, request.earlier):
+        if spelt and (match := re.search(rf"(?<!\w){spelt}(?!\w)", said, re.I)):
+            return _whole_path(said, match)
+    return None
+
+
+def _whole_path(said: str, match: re.Match) -> str:
+    """Return the match, or all of the path or address that it is a part of: "2022/AL2562" for "AL2562"."""
+    start = max(said.rfind(space, 0, match.start()) for space in " \n\t") + 1
+    end = re.search(r"\s|$", said[match.end() :]).start() + match.end()
+    token = said[start:end].strip(EDGES)
+    return token if match[0] in token and re.search(r"[\w~:.][/\\]\w", token) and " " not in match[0] else match[0]
