@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -34,3 +35,22 @@ def schema() -> None:
     from labkit.deploy.manifest import json_schema
 
     print_out(json_schema())
+
+
+@app.command(epilog="Example: **labkit deploy render shop.yaml --to compose --out deployed**")
+def render(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A manifest.")],
+    to: Annotated[str, typer.Option(help="compose, kubernetes or systemd.")],
+    out: Annotated[str, typer.Option(metavar="DIR", help="Write the files here; without it, they are printed.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Write the files of a manifest for Docker Compose, Kubernetes or systemd; without --out, print them."""
+    from labkit.deploy import render as rendering
+    from labkit.deploy.manifest import load
+
+    files = rendering.render(load(Path(file)), rendering.target(to))
+    if out:
+        written = [str(path) for path in rendering.write(files, Path(out))]
+        print_out(written if as_json else "\n".join(written))
+    else:
+        print_out(files if as_json else "\n".join(f"# ---- {name}\n{text}" for name, text in files.items()))

@@ -1,6 +1,6 @@
 """Whether the installed engine takes a command, asked of the engine itself, because options come and go.
 
-    verdict = ask("vllm", launch)
+    (verdict,) = ask("vllm", [launch])
     verdict.ok, verdict.by, verdict.why        # False, "vLLM 0.32.0's own parser", "unrecognized arguments: --speculative-model x"
 
 vLLM: its parser, run in its venv, values and JSON included; nothing is loaded. llama.cpp: `llama-server` if it is on the PATH (it
@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,13 @@ except ImportError:  # before 0.30
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 parser = make_arg_parser(FlexibleArgumentParser(prog="vllm serve"))
 parser.error = lambda message: (_ for _ in ()).throw(ValueError(message))
-try:
-    validate_parsed_serve_args(parser.parse_args(json.loads(sys.argv[1])))
-    said = ""
-except (ValueError, TypeError) as error:
-    said = str(error)
+said = []
+for options in json.loads(sys.argv[1]):
+    try:
+        validate_parsed_serve_args(parser.parse_args(options))
+        said.append("")
+    except (ValueError, TypeError) as error:
+        said.append(str(error))
 names = sorted({name for action in parser._actions for name in action.option_strings})
 print("LABKIT", json.dumps([said, names]))
 """
@@ -57,9 +60,11 @@ class Verdict:
     why: str = ""
 
 
-def ask(engine: Engine, launch: Launch) -> Verdict:
-    """Return the verdict of the installed engine on a launch. Raises EngineError where it does not answer at all."""
-    return {"vllm": _vllm, "llamacpp": _llamacpp, "ollama": _ollama}[engine](launch)
+def ask(engine: Engine, launches: Sequence[Launch]) -> list[Verdict]:
+    """Return the verdict of the installed engine on each launch. Raises EngineError where it does not answer at all."""
+    if engine == "vllm":
+        return _vllm(launches)
+    return [_llamacpp(launch) if engine == "llamacpp" else _ollama(launch) for launch in launches]
 
 
 def version(engine: Engine) -> str:
@@ -84,19 +89,20 @@ def _library_version() -> str:
     return llamacpp.available().version
 
 
-def _vllm(launch: Launch) -> Verdict:
+def _vllm(launches: Sequence[Launch]) -> list[Verdict]:
     try:
         found = vllm_find.find()
     except EngineMissing as error:
-        return Verdict(None, "vLLM", f"{error.what} {error.why}".strip())
-    options = launch.command[launch.command.index("serve") + 1 :] if "serve" in launch.command else launch.command[3:]
-    said, names = _parse(found.python, found.version, tuple(options))
-    return Verdict(not said, f"vLLM {found.version}'s own parser", said and _nearest(said, names))
+        return [Verdict(None, "vLLM", f"{error.what} {error.why}".strip())] * len(launches)
+    # What follows `vllm serve`, or `python -m vllm.entrypoints.openai.api_server`.
+    options = tuple(tuple(one.command[2 if one.command[0] == "vllm" else 3 :]) for one in launches)
+    said, names = _parse(found.python, found.version, options)
+    return [Verdict(not one, f"vLLM {found.version}'s own parser", one and _nearest(one, names)) for one in said]
 
 
 @functools.lru_cache(maxsize=64)
-def _parse(python: str, version: str, options: tuple[str, ...]) -> tuple[str, list[str]]:
-    """Return what vLLM's parser has against `options` ("": nothing), and the names of all options that it knows."""
+def _parse(python: str, version: str, options: tuple[tuple[str, ...], ...]) -> tuple[list[str], list[str]]:
+    """Return what vLLM's parser has against each list of options ("": nothing), and the names of all that it knows."""
     progress = progress_bar(unit="step")
     progress(f"Asking vLLM {version}", 0, 1)
     quiet = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
@@ -108,7 +114,7 @@ def _parse(python: str, version: str, options: tuple[str, ...]) -> tuple[str, li
         why = out.strip().splitlines()[-1] if out.strip() else "it printed nothing"
         raise EngineError(f"vLLM {version} did not say which options it takes.", why, "labkit doctor")
     said, names = json.loads(line.removeprefix("LABKIT "))
-    return " ".join(said.partition("    For further information")[0].split()), names
+    return [" ".join(one.partition("    For further information")[0].split()) for one in said], names
 
 
 def _llamacpp(launch: Launch) -> Verdict:
@@ -122,7 +128,7 @@ def _llamacpp(launch: Launch) -> Verdict:
     known = _names_in(library, library.stat().st_mtime_ns)
     missing = [part for part in launch.command if part.startswith("--") and part not in known]
     why = _nearest(f"unknown option: {' '.join(missing)}", sorted(known)) if missing else ""
-    return Verdict(not missing, f"the option names in llama.cpp's library {_library_version()}", why)
+    return Verdict(not missing, f"llama.cpp {_library_version()}, for the options' names,", why)
 
 
 def _library() -> Path | None:
@@ -147,7 +153,7 @@ def _ollama(launch: Launch) -> Verdict:
     known = set(re.findall(r"OLLAMA_[A-Z_]+", _run([found.program, "serve", "--help"], dict(os.environ))))
     missing = [name for name in launch.environment if name not in known]
     why = _nearest(f"unknown variable: {' '.join(missing)}", sorted(known)) if missing else ""
-    return Verdict(not missing, f"the variables that Ollama {found.version} lists", why)
+    return Verdict(not missing, f"Ollama {found.version}, for the variables' names,", why)
 
 
 def _nearest(said: str, names: list[str]) -> str:

@@ -16,10 +16,20 @@ from typing import Any
 from labkit import catalog, hardware
 from labkit._fit import size_text
 from labkit.deploy.manifest import Device, Model
-from labkit.deploy.scenarios import placeholders
+from labkit.deploy.scenarios import placeholders, unsaid
 from labkit.errors import UnknownModel
 
-__all__ = ["Hardware", "Refusal", "checkpoint", "hardware_of", "refusals", "share_refusals", "unchecked"]
+__all__ = [
+    "Hardware",
+    "Refusal",
+    "checkpoint",
+    "hardware_of",
+    "memory_refusals",
+    "needed_bytes",
+    "refusals",
+    "share_refusals",
+]
+__all__ += ["unchecked"]
 
 GIB = 2**30
 OVERHEAD = 256 * 2**20  # beside weights and KV cache, as in labkit.hardware.fits
@@ -60,11 +70,10 @@ def checkpoint(model: Model) -> tuple[str, Any]:
     try:
         known = catalog.model(model.source, model.engine)
     except UnknownModel:
-        if "/" not in model.source and not model.source.endswith(".gguf"):
-            raise
-        return model.source, None
-    source = known.main(model.engine)
-    return source.id if source.via == "hub" and model.engine == "vllm" else source.file or known.ref, known
+        return model.source, None  # a repository, folder or file: manifest.load has seen to it
+    source = known.source(model.engine)
+    made = f"{known.ref.replace(':', '-')}.gguf" if model.engine == "llamacpp" else known.ref
+    return (source.file if model.engine == "llamacpp" else source.id) or made, known
 
 
 def refusals(model: Model, here: Hardware) -> Iterator[Refusal]:
@@ -74,7 +83,9 @@ def refusals(model: Model, here: Hardware) -> Iterator[Refusal]:
         yield from _gpus(model, here)
         if settings.quantization:
             yield from _quantization(model.name, loaded, settings.quantization)
-    if settings.speculative_model in placeholders("speculative_model"):
+    if "speculative_model" not in unsaid(model.engine, settings) and settings.speculative_model in placeholders(
+        "speculative_model"
+    ):
         why = "the module's preset names a placeholder, and no model is called so"
         fix = "settings: {speculative_model: null}, or a small model of the same family"
         yield Refusal(f"{model.name}: the draft model {settings.speculative_model!r}", why, fix)
@@ -82,16 +93,39 @@ def refusals(model: Model, here: Hardware) -> Iterator[Refusal]:
         yield from _context(model, known, here)
 
 
-def share_refusals(device: str, gpus: int, models: list[Model]) -> Iterator[Refusal]:
-    """Yield why the vLLM servers of one device cannot share its GPUs, where each takes a share of every GPU it uses."""
-    rows = [(one, one.resolved.gpu_memory_utilization or 0.9, one.resolved.gpus * one.replicas.min) for one in models]
-    asked = sum(share * taken for _, share, taken in rows)
-    if gpus and len(rows) > 0 and asked > gpus + 1e-9 and all(one.resolved.gpus <= gpus for one, _, _ in rows):
-        parts = " + ".join(f"{one.name} {share:g}{f' x {n}' if n > 1 else ''}" for one, share, n in rows)
-        why = f"{parts} = {asked:g}, and {device} has {gpus}: each server takes its share of a whole GPU when it starts"
+def needed_bytes(model: Model) -> int | None:
+    """Return the bytes that one server of `model` takes at least; None where the model's shape is not known."""
+    _, known = checkpoint(model)
+    if known is None:
+        return None
+    weights, a_token, slots = _parts(model, known)
+    return weights + a_token * (model.resolved.max_model_len or known.context_length) * slots + OVERHEAD
+
+
+def memory_refusals(here: Hardware, models: list[Model]) -> Iterator[Refusal]:
+    """Yield why the servers of one device, each of which fits alone, do not fit its RAM together."""
+    rows = [(one, needed_bytes(one)) for one in models if one.engine != "vllm" or not here.gpus]
+    rows = [(one, size * one.replicas.max) for one, size in rows if size]
+    asked = sum(size for _, size in rows)
+    if here.ram_bytes and asked > here.ram_bytes and all(size <= here.ram_bytes for _, size in rows):
+        why = f"{' + '.join(f'{one.name} {size_text(size)}' for one, size in rows)}, and there are {size_text(here.ram_bytes)}"
         yield Refusal(
-            f"GPU shares on {device} sum to {asked:g}", why, "settings: {gpu_memory_utilization: …}, summing to 1 a GPU"
+            f"the models on {here.name} need {size_text(asked)}", why, "fewer conversations, or another device"
         )
+
+
+def share_refusals(here: Hardware, models: list[Model]) -> Iterator[Refusal]:
+    """Yield why the vLLM servers of one device cannot share its GPUs, where each takes a share of every GPU it uses."""
+    rows = [
+        (one, one.resolved.gpu_memory_utilization or 0.9, one.resolved.gpus) for one in models if one.engine == "vllm"
+    ]
+    asked = sum(share * gpus * one.replicas.max for one, share, gpus in rows)
+    if here.gpus and asked > here.gpus + 1e-9 and all(gpus <= here.gpus for _, _, gpus in rows):
+        counts = [(one.name, share, gpus * one.replicas.max) for one, share, gpus in rows]
+        parts = " + ".join(f"{name} {share:g}{f' x {n}' if n > 1 else ''}" for name, share, n in counts)
+        have = f"{here.name} has {here.gpus} GPU{'s' if here.gpus > 1 else ''}"
+        fix = "settings: {gpu_memory_utilization: …}, summing to 1 a GPU"
+        yield Refusal(f"GPU shares on {here.name} sum to {asked:g}", f"{parts}, and {have}", fix)
 
 
 def unchecked(model: Model, here: Hardware) -> list[str]:
@@ -136,32 +170,37 @@ def _context(model: Model, known: Any, here: Hardware) -> Iterator[Refusal]:
         fix = f"settings: {{max_model_len: {known.context_length}}}"
         yield Refusal(f"{model.name}: a context of {tokens} tokens", f"{known.alias} has {known.context_length}", fix)
         return
-    room, words = _room(model, here)
-    weights, a_token = known.main(model.engine).size, 2 * known.n_layers * known.n_kv_heads * known.head_dim * 2
-    # vLLM pages its cache and needs one whole conversation; the others reserve one for every slot.
-    slots = 1 if model.engine == "vllm" else settings.max_num_seqs or 1
-    needed = weights + a_token * tokens * slots + OVERHEAD
-    if room is not None and needed * model.replicas.min > room:
-        cache, times = (
-            f"{slots} x {tokens} tokens of KV cache {size_text(a_token * tokens * slots)}",
-            model.replicas.min,
-        )
-        many = f" for each of {times} servers" if times > 1 else ""
+    (room, words), times = _room(model, here), model.replicas.min
+    weights, a_token, slots = _parts(model, known)
+    cache = a_token * tokens * slots
+    if room is not None and (weights + cache + OVERHEAD) * times > room:
+        servers = f"{times} servers, each with " if times > 1 else ""
+        sizes = f"weights {size_text(weights)} + KV cache {size_text(cache)} + {size_text(OVERHEAD)}"
         most = math.floor((room / times - weights - OVERHEAD) / a_token / slots)
-        why = f"weights {size_text(weights)} + {cache} + {size_text(OVERHEAD)}{many} do not fit {words}"
         fix = (
             f"settings: {{max_model_len: {most}}}"
             if most >= 64
             else "labkit models  # a smaller one, or fewer conversations"
         )
-        yield Refusal(f"{model.name}: {tokens} tokens do not fit", why, fix)
+        what = (
+            f"{model.name}: {slots} x {tokens} tokens" if slots > 1 else f"{model.name}: a context of {tokens} tokens"
+        )
+        yield Refusal(what, f"{servers}{sizes}, and there is {words}", fix)
+
+
+def _parts(model: Model, known: Any) -> tuple[int, int, int]:
+    """Return bytes of weights, bytes of KV cache a token, and how many whole conversations are kept."""
+    a_token = 2 * known.n_layers * known.n_kv_heads * known.head_dim * 2
+    # vLLM pages its cache and needs one whole conversation; the others reserve one for every slot.
+    slots = 1 if model.engine == "vllm" else model.resolved.max_num_seqs or 1
+    return known.main(model.engine).size, a_token, slots
 
 
 def _room(model: Model, here: Hardware) -> tuple[float | None, str]:
     """The bytes that a model's servers may use on a device, and how they are called."""
     if model.engine != "vllm":
-        return here.ram_bytes, f"the {size_text(here.ram_bytes)} of {here.name}"
+        return here.ram_bytes, f"{size_text(here.ram_bytes)} on {here.name}"
     share, gpus = model.resolved.gpu_memory_utilization or 0.9, max(model.resolved.gpus, 1)
     one = here.gpu_bytes if here.gpus else here.ram_bytes
-    kind = f"{gpus} GPU of {size_text(one)}" if here.gpus else f"the {size_text(one)} of {here.name}"
-    return one and one * share * gpus * model.replicas.min, f"{share:g} of {kind}"
+    kind = f"{gpus} x {size_text(one)} of GPU memory" if here.gpus else size_text(one)
+    return one and one * share * gpus * model.replicas.min, f"a share of {share:g} of {kind} on {here.name}"

@@ -14,9 +14,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from labkit import catalog
 from labkit.deploy import yaml_file
 from labkit.deploy.references import wrong_references
 from labkit.deploy.scenarios import Engine, Preset, Settings, presets
+from labkit.errors import UnknownModel
 
 __all__ = ["SCHEMA_VERSION", "Agent", "Device", "Limits", "Manifest", "Model", "Replicas", "Role", "Tool"]
 __all__ += ["json_schema", "load"]
@@ -147,7 +149,7 @@ def load(file: Path) -> Manifest:
         found = Manifest.model_validate(document.value)
     except ValidationError as error:
         raise document.error([_told(problem, document.value) for problem in error.errors()]) from None
-    problems = [*_wrong_settings(found), *wrong_references(found)]
+    problems = [*_wrong_settings(found), *_unknown_sources(found), *wrong_references(found)]
     if problems:
         raise document.error(problems)
     return found
@@ -170,6 +172,18 @@ def _wrong_settings(found: Manifest) -> list[yaml_file.Problem]:
         except ValidationError as error:
             at = ("models", i, "settings")
             problems += [_told({**one, "loc": (*at, *one["loc"])}, model.settings) for one in error.errors()]
+    return problems
+
+
+def _unknown_sources(found: Manifest) -> list[yaml_file.Problem]:
+    """Names that are neither in the catalogue nor those of a repository, a folder or a file."""
+    problems = []
+    for i, model in enumerate(found.models):
+        try:
+            catalog.model(model.source, model.engine).source(model.engine)
+        except UnknownModel as error:
+            if "/" not in model.source and not model.source.endswith(".gguf"):
+                problems.append((("models", i, "source"), f"{error.what.rstrip('.')}: {error.why}"))
     return problems
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -106,23 +107,40 @@ def plan(manifest: Manifest, here: check.Hardware | None = None, ask: bool = Tru
     here: the hardware of a device that gives no figures (default: this machine's). ask: put each command to its engine's own
     parser, which takes vLLM some seconds. Raises UnknownModel, EngineError.
     """
-    starts, refused, sharing = [], [], defaultdict(list)
+    places = {model.name: _hardware(manifest.device_of(model), here) for model in manifest.models}
+    verdicts = _verdicts(manifest, places, ask)
+    starts = [
+        _start(model, places[model.name], port, verdicts[model.name])
+        for model in manifest.models
+        for port in model.ports
+    ]
+    return Plan(manifest.name, starts, list(_refusals(manifest, places, verdicts)))
+
+
+def _refusals(manifest: Manifest, places: dict[str, check.Hardware], verdicts: dict) -> Iterator[check.Refusal]:
+    """Yield what speaks against each model, then against the models of one device together."""
+    together = defaultdict(list)
     for model in manifest.models:
-        hardware = _hardware(manifest.device_of(model), here)
-        mine = [_start(model, hardware, port, ask) for port in model.ports]
-        starts += mine
-        refused += check.refusals(model, hardware)
-        if mine[0].verdict.ok is False:
-            what, why = (
-                f"{model.name}: {model.engine} does not take the command",
-                f"{mine[0].verdict.by}: {mine[0].verdict.why}",
-            )
-            refused.append(check.Refusal(what, why, f"labkit backends {model.engine}"))
-        if model.engine == "vllm":
-            sharing[hardware].append(model)
-    for hardware, models in sharing.items():
-        refused += check.share_refusals(hardware.name, hardware.gpus, models)
-    return Plan(manifest.name, starts, refused)
+        verdict = verdicts[model.name]
+        yield from check.refusals(model, places[model.name])
+        if verdict.ok is False:
+            what = f"{model.name}: {model.engine} does not take the command"
+            yield check.Refusal(what, f"{verdict.by}: {verdict.why}", f"labkit backends {model.engine}")
+        together[places[model.name]].append(model)
+    for hardware, models in together.items():
+        yield from check.share_refusals(hardware, models)
+        yield from check.memory_refusals(hardware, models)
+
+
+def _verdicts(manifest: Manifest, places: dict[str, check.Hardware], ask: bool) -> dict[str, accepts.Verdict]:
+    """Return what each model's engine says to its command; an engine is asked once for all its models."""
+    found = {}
+    for engine in dict.fromkeys(model.engine for model in manifest.models):
+        models = [model for model in manifest.models if model.engine == engine]
+        launches = [_launch(model, places[model.name], model.port) for model in models]
+        said = accepts.ask(engine, launches) if ask else [accepts.Verdict(None, engine, "not asked")] * len(models)
+        found |= dict(zip((model.name for model in models), said, strict=True))
+    return found
 
 
 def _hardware(device: Device, here: check.Hardware | None) -> check.Hardware:
@@ -130,13 +148,15 @@ def _hardware(device: Device, here: check.Hardware | None) -> check.Hardware:
     return here if here and not own else check.hardware_of(device)
 
 
-def _start(model: Model, hardware: check.Hardware, port: int, ask: bool) -> Start:
+def _launch(model: Model, hardware: check.Hardware, port: int) -> Launch:
     loaded, _ = check.checkpoint(model)
     cpu = model.engine == "vllm" and not hardware.gpus
-    found = launch(model.engine, model.resolved, model=loaded, name=model.name, port=port, cpu=cpu)
-    verdict = accepts.ask(model.engine, found) if ask else accepts.Verdict(None, model.engine, "not asked")
-    unchecked = check.unchecked(model, hardware)
-    return Start(model, hardware.name, port, found, verdict, unsaid(model.engine, model.resolved), unchecked)
+    return launch(model.engine, model.resolved, model=loaded, name=model.name, port=port, cpu=cpu)
+
+
+def _start(model: Model, hardware: check.Hardware, port: int, verdict: accepts.Verdict) -> Start:
+    silent, unchecked = unsaid(model.engine, model.resolved), check.unchecked(model, hardware)
+    return Start(model, hardware.name, port, _launch(model, hardware, port), verdict, silent, unchecked)
 
 
 def _explained(start: Start) -> list[str]:
@@ -145,11 +165,24 @@ def _explained(start: Start) -> list[str]:
     row, asked = engines()[start.model.engine], start.model.resolved.model_dump()
     became = {key: why for key, why in row["why"].items() if asked.get(key) is not None and key in row["settings"]}
     lines = [f"{start.verdict.by} {said[start.verdict.ok]}"]
+    lines += [_weights(start.model)]
     lines += ["python is that of vLLM's own venv"] if start.launch.command[0] == "python" else []
     lines += [f"{key} = {_yaml_text(asked[key])}: {why}" for key, why in became.items()]
     lines += [f"{key} = {_yaml_text(asked[key])} is not said: {why}" for key, why in start.unsaid.items()]
     lines += [f"not checked: {one}" for one in start.unchecked]
     return [f"#   {line}" for line in lines]
+
+
+def _weights(model: Model) -> str:
+    """How the weights come to where the engine looks."""
+    loaded, known = check.checkpoint(model)
+    if model.engine == "ollama":
+        return f"bring the model: ollama pull {loaded}" if known else f"the model is {loaded}"
+    if known and model.engine == "llamacpp":
+        return f"bring the file: labkit pull {known.ref}"
+    if known and known.source(model.engine).via != "hub":
+        return f"make the folder: labkit convert {known.ref} --to safetensors"
+    return f"the weights are {loaded}: a repository or folder"
 
 
 def _yaml_text(value: Any) -> str:
