@@ -124,3 +124,22 @@ def test_the_command_says_by_its_status_whether_the_plan_stands(tmp_path):
     assert any("8 GPUs" in one["what"] for one in told["refusals"])
     done = labkit("plan", "PRODUCTION_MEDIUM")
     assert done.returncode == 2 and "the presets are DEVELOPMENT" in done.stderr
+
+
+def test_every_replica_that_may_come_counts():
+    def refused(most: int) -> list[str]:
+        found = _one(source="phi-3.5-mini", replicas={"min": 1, "max": most}, settings={"gpu_memory_utilization": 0.5})
+        return [one.what for one in plan(found, SERVER, ask=False).refusals]
+
+    assert refused(2) == [] and refused(3) == ["GPU shares on server sum to 1.5"]
+    both = Manifest.model_validate(
+        {
+            **{"schema_version": 1, "name": "n"},
+            "models": [
+                {"name": name, "source": "phi-3.5-mini", "port": port, "settings": {"max_num_seqs": 8}}
+                for name, port in (("a", 8000), ("b", 8001))
+            ],
+        }
+    )
+    (refusal,) = plan(both, LAPTOP, ask=False).refusals
+    assert refusal.what.startswith("the models on laptop need ")
