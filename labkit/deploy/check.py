@@ -1,23 +1,21 @@
 """Whether the hardware can do what a model's settings ask for: GPUs, shares of them, checkpoints, contexts.
 
 Every refusal is one sentence with its figures and one command or setting to try. What cannot be known from here (the shape of a
-model that is not in the catalogue) is said to be unchecked, never passed over.
+model that is neither in the catalogue nor on this disk) is said to be unchecked, never passed over.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from labkit import catalog, hardware
+from labkit import hardware
 from labkit._fit import size_text
 from labkit.deploy.manifest import Device, Model
 from labkit.deploy.scenarios import placeholders, unsaid
-from labkit.errors import UnknownModel
+from labkit.deploy.shape import Shape, checkpoint, config, shape
 
 __all__ = [
     "Hardware",
@@ -65,20 +63,9 @@ def hardware_of(device: Device) -> Hardware:
     return Hardware(device.name, device.gpus or 0, size["gpu_memory_gib"], size["memory_gib"])
 
 
-def checkpoint(model: Model) -> tuple[str, Any]:
-    """Return (what the engine loads, the catalogue's Model or None) for a model of the manifest."""
-    try:
-        known = catalog.model(model.source, model.engine)
-    except UnknownModel:
-        return model.source, None  # a repository, folder or file: manifest.load has seen to it
-    source = known.source(model.engine)
-    made = f"{known.ref.replace(':', '-')}.gguf" if model.engine == "llamacpp" else known.ref
-    return (source.file if model.engine == "llamacpp" else source.id) or made, known
-
-
 def refusals(model: Model, here: Hardware) -> Iterator[Refusal]:
     """Yield why `here` cannot run one server of `model`."""
-    settings, (loaded, known) = model.resolved, checkpoint(model)
+    settings, (loaded, _), its = model.resolved, checkpoint(model), shape(model)
     if model.engine == "vllm":
         yield from _gpus(model, here)
         if settings.quantization:
@@ -89,17 +76,16 @@ def refusals(model: Model, here: Hardware) -> Iterator[Refusal]:
         why = "the module's preset names a placeholder, and no model is called so"
         fix = "settings: {speculative_model: null}, or a small model of the same family"
         yield Refusal(f"{model.name}: the draft model {settings.speculative_model!r}", why, fix)
-    if known:
-        yield from _context(model, known, here)
+    if its:
+        yield from _context(model, its, here)
 
 
 def needed_bytes(model: Model) -> int | None:
     """Return the bytes that one server of `model` takes at least; None where the model's shape is not known."""
-    _, known = checkpoint(model)
-    if known is None:
+    its = shape(model)
+    if its is None:
         return None
-    weights, a_token, slots = _parts(model, known)
-    return weights + a_token * (model.resolved.max_model_len or known.context_length) * slots + OVERHEAD
+    return its.weights + its.token_bytes * (model.resolved.max_model_len or its.context) * _slots(model) + OVERHEAD
 
 
 def memory_refusals(here: Hardware, models: list[Model]) -> Iterator[Refusal]:
@@ -130,9 +116,9 @@ def share_refusals(here: Hardware, models: list[Model]) -> Iterator[Refusal]:
 
 def unchecked(model: Model, here: Hardware) -> list[str]:
     """Return what could not be checked from here, in words."""
-    loaded, known = checkpoint(model)
-    found = [] if known else [f"memory and context of {loaded}: its shape is not in `labkit models`"]
-    if known and model.engine == "vllm" and here.gpus and here.gpu_bytes is None:
+    (loaded, _), its = checkpoint(model), shape(model)
+    found = [] if its else [f"memory and context of {loaded}: it is neither in `labkit models` nor on this disk"]
+    if its and model.engine == "vllm" and here.gpus and here.gpu_bytes is None:
         found.append(f"memory of {model.name}: {here.name} does not say how much its GPUs have")
     return found
 
@@ -148,11 +134,8 @@ def _gpus(model: Model, here: Hardware) -> Iterator[Refusal]:
 
 def _quantization(name: str, loaded: str, method: str) -> Iterator[Refusal]:
     """vLLM runs a quantized checkpoint; it does not make one. A folder tells by its config.json, a repository by its name."""
-    config = Path(loaded) / "config.json"
-    if config.is_file():
-        found = (
-            json.loads(config.read_text(encoding="utf-8")).get("quantization_config", {}).get("quant_method", "none")
-        )
+    if (Path(loaded) / "config.json").is_file():
+        found = config(Path(loaded)).get("quantization_config", {}).get("quant_method", "none")
         is_quantized, how = found == method, f"its config.json says {found}"
     else:
         is_quantized, how = method in loaded.lower(), "by its name it is none"
@@ -163,37 +146,29 @@ def _quantization(name: str, loaded: str, method: str) -> Iterator[Refusal]:
         )
 
 
-def _context(model: Model, known: Any, here: Hardware) -> Iterator[Refusal]:
-    settings = model.resolved
-    tokens = settings.max_model_len or known.context_length
-    if tokens > known.context_length:
-        fix = f"settings: {{max_model_len: {known.context_length}}}"
-        yield Refusal(f"{model.name}: a context of {tokens} tokens", f"{known.alias} has {known.context_length}", fix)
+def _context(model: Model, its: Shape, here: Hardware) -> Iterator[Refusal]:
+    tokens, slots, times = model.resolved.max_model_len or its.context, _slots(model), model.replicas.min
+    what = f"{model.name}: {slots} x {tokens} tokens" if slots > 1 else f"{model.name}: a context of {tokens} tokens"
+    if tokens > its.context:
+        yield Refusal(what, f"the model was made for {its.context}", f"settings: {{max_model_len: {its.context}}}")
         return
-    (room, words), times = _room(model, here), model.replicas.min
-    weights, a_token, slots = _parts(model, known)
-    cache = a_token * tokens * slots
-    if room is not None and (weights + cache + OVERHEAD) * times > room:
+    room, words = _room(model, here)
+    cache = its.token_bytes * tokens * slots
+    if room is not None and (its.weights + cache + OVERHEAD) * times > room:
         servers = f"{times} servers, each with " if times > 1 else ""
-        sizes = f"weights {size_text(weights)} + KV cache {size_text(cache)} + {size_text(OVERHEAD)}"
-        most = math.floor((room / times - weights - OVERHEAD) / a_token / slots)
+        sizes = f"weights {size_text(its.weights)} + KV cache {size_text(cache)} + {size_text(OVERHEAD)}"
+        most = math.floor((room / times - its.weights - OVERHEAD) / its.token_bytes / slots)
         fix = (
             f"settings: {{max_model_len: {most}}}"
             if most >= 64
             else "labkit models  # a smaller one, or fewer conversations"
         )
-        what = (
-            f"{model.name}: {slots} x {tokens} tokens" if slots > 1 else f"{model.name}: a context of {tokens} tokens"
-        )
         yield Refusal(what, f"{servers}{sizes}, and there is {words}", fix)
 
 
-def _parts(model: Model, known: Any) -> tuple[int, int, int]:
-    """Return bytes of weights, bytes of KV cache a token, and how many whole conversations are kept."""
-    a_token = 2 * known.n_layers * known.n_kv_heads * known.head_dim * 2
-    # vLLM pages its cache and needs one whole conversation; the others reserve one for every slot.
-    slots = 1 if model.engine == "vllm" else model.resolved.max_num_seqs or 1
-    return known.main(model.engine).size, a_token, slots
+def _slots(model: Model) -> int:
+    """Whole conversations kept: vLLM pages its cache and needs room for one; the others reserve one for every slot."""
+    return 1 if model.engine == "vllm" else model.resolved.max_num_seqs or 1
 
 
 def _room(model: Model, here: Hardware) -> tuple[float | None, str]:

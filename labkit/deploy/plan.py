@@ -18,6 +18,7 @@ from typing import Any
 from labkit.deploy import accepts, check
 from labkit.deploy.manifest import Device, Manifest, Model, load
 from labkit.deploy.scenarios import Engine, Launch, engines, launch, presets, unsaid
+from labkit.deploy.shape import checkpoint
 from labkit.errors import ConfigError
 
 __all__ = ["Plan", "Start", "plan", "preset_manifest", "read"]
@@ -149,7 +150,7 @@ def _hardware(device: Device, here: check.Hardware | None) -> check.Hardware:
 
 
 def _launch(model: Model, hardware: check.Hardware, port: int) -> Launch:
-    loaded, _ = check.checkpoint(model)
+    loaded, _ = checkpoint(model)
     cpu = model.engine == "vllm" and not hardware.gpus
     return launch(model.engine, model.resolved, model=loaded, name=model.name, port=port, cpu=cpu)
 
@@ -175,7 +176,7 @@ def _explained(start: Start) -> list[str]:
 
 def _weights(model: Model) -> str:
     """How the weights come to where the engine looks."""
-    loaded, known = check.checkpoint(model)
+    loaded, known = checkpoint(model)
     if model.engine == "ollama":
         return f"bring the model: ollama pull {loaded}" if known else f"the model is {loaded}"
     if known and model.engine == "llamacpp":

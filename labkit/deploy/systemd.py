@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labkit.deploy import check
 from labkit.deploy.manifest import Manifest, Model
 from labkit.deploy.scenarios import engines, launch
+from labkit.deploy.shape import checkpoint
 
 __all__ = ["files"]
 
@@ -64,7 +64,7 @@ def files(manifest: Manifest) -> dict[str, str]:
 
 
 def _unit(manifest: Manifest, model: Model, i: int, port: int) -> str:
-    models, (loaded, _) = f"/srv/{manifest.name}/models", check.checkpoint(model)
+    models, (loaded, _) = f"/srv/{manifest.name}/models", checkpoint(model)
     path = f"{models}/{loaded}" if model.engine == "llamacpp" and not loaded.startswith("/") else loaded
     cpu = manifest.device_of(model).gpus == 0
     found = launch(model.engine, model.resolved, model=path, name=model.name, port=port, cpu=cpu)

@@ -7,6 +7,7 @@ import sys
 import tomllib
 
 import pytest
+from tiny_llama import CONTEXT, write_gguf
 
 from labkit import paths
 from labkit.backends import available
@@ -97,6 +98,17 @@ def test_a_folder_says_itself_how_it_is_quantized(tmp_path):
     assert refused("gptq") and not refused("awq")
 
 
+def test_a_folder_and_a_file_say_themselves_what_context_they_have(tmp_path):
+    config = {"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64, "max_position_embeddings": 512}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (refusal,) = plan(_one(source=str(tmp_path)), SERVER, ask=False).refusals
+    assert refusal.why == "the model was made for 512"
+    file = tmp_path / "tiny.gguf"
+    write_gguf(file)
+    short = plan(_one(source=str(file), engine="llamacpp", settings={"max_model_len": 2048}), SERVER, ask=False)
+    assert [one.why for one in short.refusals] == [f"the model was made for {CONTEXT}"]
+
+
 def test_the_context_that_is_offered_instead_fits():
     asked = {"source": "phi-3.5-mini", "settings": {"max_model_len": 65536, "gpu_memory_utilization": 0.9}}
     (refusal,) = plan(_one(**asked), SERVER, ask=False).refusals
@@ -108,7 +120,7 @@ def test_the_context_that_is_offered_instead_fits():
 
 def test_what_cannot_be_checked_is_said():
     (start,) = plan(_one(source="org/Something-AWQ", scenario="STAGING"), SERVER, ask=False).starts
-    assert "its shape is not in `labkit models`" in start.unchecked[0]
+    assert "neither in `labkit models` nor on this disk" in start.unchecked[0]
 
 
 def labkit(*arguments, **environment) -> subprocess.CompletedProcess:
