@@ -116,6 +116,11 @@ class Fleet:
                 for row in self._rows.values()
             ]
 
+    def endpoints(self) -> list[Any]:
+        """Return the endpoints that are loaded now."""
+        with self._changed:
+            return [row.endpoint for row in self._rows.values() if row.endpoint]
+
     def close(self) -> None:
         """Unload everything, also what is in use."""
         with self._changed:

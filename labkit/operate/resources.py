@@ -140,7 +140,7 @@ class Resources:
     def _work(self) -> None:
         while not self._closed.is_set():
             ticket = self._queue.take()
-            if ticket is None or ticket.done:
+            if ticket is None:
                 continue
             with self._lock:
                 self._running.add(ticket)

@@ -99,7 +99,11 @@ def test_pinned_models_stay(fleet):
         with one.use(name):
             pass
     assert gone == ["b"] and names(one) == ["a", "c"]
-    clock.now = 1000
+    with one.use("c"):
+        clock.now = 1000  # a long answer: idle begins at its end
+        assert one.sweep() == []
+    assert one.sweep() == []
+    clock.now = 1301
     assert one.sweep() == ["c"]
     one.unpin("a")
     assert one.sweep() == ["a"]
