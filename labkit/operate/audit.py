@@ -4,8 +4,10 @@
     log.append("tool.called", who="ana", role="agent", tool="create_ticket", outcome="done", content={"issue": "…"})
 
 What people wrote (`content`) is kept only if the log was told to; else only its length. Other fields are redacted: addresses, card
-numbers and keys do not get in. An entry is in the file as a whole or not at all, and the caller knows which: append returns when it
-is, or raises. `labkit audit verify` checks the chain (labkit/operate/chain.py).
+numbers and keys do not get in. `who` and `by` stay as given, for that is what the log is for: give an internal id there.
+
+An entry is in the file as a whole or not at all, and the caller knows which: append returns when it is, or raises.
+`labkit audit verify` checks the chain (labkit/operate/chain.py).
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ __all__ = ["AuditLog", "redacted"]
 
 WAIT_S = 10.0
 LONGEST = 500  # characters of one field
+PEOPLE = ("who", "by")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What does not belong into a log, and what stands there instead. Broad on purpose: a log needs none of it.
 PRIVATE = [
@@ -76,7 +79,8 @@ class AuditLog:
         Raises NoSpace (the file is as before), AuditBroken (somebody changed the log: it is not written on), AuditError (not
         writable, busy for 10 s, or an entry that JSON cannot hold).
         """
-        body = {"event": self._clean(event), "facts": {name: self._clean(one) for name, one in facts.items()}}
+        clean = {name: one if name in PEOPLE else self._clean(one) for name, one in facts.items()}
+        body = {"event": self._clean(event), "facts": clean}
         if content is not None:
             body["content"] = content if self.content else {"characters": len(canonical(content))}
         with self._errors(), self._alone(), self._opened() as log:
@@ -86,8 +90,8 @@ class AuditLog:
     def _clean(self, value: object) -> object:
         if value is None or isinstance(value, bool | int | float):
             return value
-        text = self.redact(str(value))
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]} [cut: {len(text)} characters]"
+        text = self.redact(str(value)[: 4 * LONGEST])  # patterns on megabytes would take seconds
+        return text if len(text) <= LONGEST else f"{text[:LONGEST]} [cut]"
 
     def _stamp(self) -> dict:
         return {"time": round(self.wall(), 6), "mono": round(time.monotonic(), 6), "pid": os.getpid()}

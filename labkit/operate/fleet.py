@@ -52,6 +52,7 @@ class Fleet:
         self._clock, self._connect = clock, connect or _connect
         self._rows: dict[str, _Row] = {}
         self._measured: dict[str, int] = {}
+        self._guessed: dict[str, int] = {}
         self._pinned: set[str] = set()
         self._changed = threading.Condition()
         self.loads = 0
@@ -232,15 +233,17 @@ class Fleet:
             self._measured[row.name] = max(found, self._measured.get(row.name, 0))
 
     def _estimate(self, name: str) -> int:
-        if name in self._measured:
-            return self._measured[name]
+        if known := self._measured.get(name) or self._guessed.get(name):
+            return known
         from labkit import catalog, weights
 
         wish = self.models[name]
         model, engine = wish.get("model", "auto"), wish.get("backend", "auto")
-        known = catalog.default_model() if model == "auto" else catalog.model(model)
+        asked = catalog.default_model() if model == "auto" else catalog.model(model)
         sizes = {key: wish[key] for key in ("context", "parallel") if key in wish}
-        return weights.fits(known, engine="llamacpp" if engine == "auto" else engine, **sizes).needed_bytes
+        fit = weights.fits(asked, engine="llamacpp" if engine == "auto" else engine, **sizes)
+        self._guessed[name] = fit.needed_bytes
+        return fit.needed_bytes
 
     def _idle(self) -> list[_Row]:
         return [row for row in self._rows.values() if row.endpoint and not row.users]

@@ -54,14 +54,14 @@ def change(rng: random.Random, text: bytes) -> tuple[str, bytes]:
     return kind, b"".join(lines)
 
 
-@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "keyed"])
-def test_a_thousand_changes_are_all_seen(tmp_path, key):
+@pytest.mark.parametrize(("key", "count"), [(None, 1000), (KEY, 300)], ids=["plain", "keyed"])
+def test_a_thousand_changes_are_all_seen(tmp_path, key, count):
     file, rng, kinds = tmp_path / "audit.jsonl", random.Random(7), set()
     written(file, 20, key)
     good = file.read_bytes()
     assert verify(file, key).ok and verify(file, key).entries == 20
     unseen = []
-    for _ in range(1000):
+    for _ in range(count):
         kind, bad = change(rng, good)
         file.write_bytes(bad)
         kinds.add(kind)
@@ -231,9 +231,12 @@ def test_a_full_disk_leaves_no_half_entry(tmp_path):
 def test_content_stays_out_unless_asked(tmp_path):
     said = {"text": "my card is 4111 1111 1111 1111"}
     log = AuditLog(tmp_path / "a.jsonl")
-    log.append("chat", content=said, who="ana@example.org", note="Authorization: Bearer abcdef0123456789")
+    log.append(
+        "chat", content=said, who="ana@example.org", to="bo@example.org", note="Authorization: Bearer abcdef0123456789"
+    )
     text = log.file.read_text()
-    assert "4111" not in text and "ana@" not in text and "abcdef" not in text
+    assert json.loads(text)["facts"]["who"] == "ana@example.org", "a log that does not say who is none"
+    assert "4111" not in text and "bo@" not in text and "abcdef" not in text
     assert json.loads(text)["content"] == {"characters": len('{"text":"my card is 4111 1111 1111 1111"}')}
     asked = AuditLog(tmp_path / "b.jsonl", content=True)
     asked.append("chat", content=said)
