@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.errors import BadCall, LabkitError, ToolError, ToolFailed, ToolTimeout, UnfinishedCall
+from labkit.errors import BadCall, Denied, LabkitError, ToolError, ToolFailed, ToolTimeout, UnfinishedCall
 from labkit.tools.schema import check
 from labkit.tools.tool import Tool
 
@@ -136,6 +136,8 @@ async def _awaited(value: Any) -> Any:
 
 
 def _failure(tool: Tool, error: BaseException) -> ToolError:
+    if isinstance(error, Denied):
+        return error  # it was not executed: that is another thing than failing
     if isinstance(error, LabkitError):
         return ToolFailed(f"{tool.name}: {error.what}", error.why, error.fix)
     return ToolFailed(f"{tool.name} failed.", f"{type(error).__name__}: {str(error)[:200]}", "")
