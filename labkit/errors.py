@@ -22,7 +22,10 @@
     ├── RequestError                 one request
     │   ├── ContextTooLong           the prompt does not fit the model's context window
     │   ├── UnsupportedParameter     the engine would silently ignore this parameter
-    │   └── Refused                  the engine said no (wrong key, unknown model, bad value)
+    │   ├── Refused                  the engine said no (wrong key, unknown model, bad value)
+    │   ├── Blocked                  a guard does not let this text pass
+    │   ├── RateLimited              too many requests, or too much of a quota, from one caller
+    │   └── CircuitOpen              the endpoint failed too often and is left alone for a while
     ├── ToolError                    tools, and a model's calls of them
     │   ├── BadTool                  its schema or signature cannot be used
     │   ├── UnknownTool              no tool of that name
@@ -45,7 +48,7 @@ __all__ = [
     "WeightsError", "OfflineError", "ProxyError", "CertificateError", "DownloadError", "HashMismatch", "NoSpace",
     "BadModelFile", "QuantizeError",
     "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
-    "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused",
+    "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
     "CourseError", "UnknownLesson", "UnknownExercise",
 ]  # fmt: skip
@@ -160,6 +163,18 @@ class UnsupportedParameter(RequestError):
 
 class Refused(RequestError):
     """The engine said no: wrong key, unknown model, bad value."""
+
+
+class Blocked(RequestError):
+    """A guard does not let this text pass."""
+
+
+class RateLimited(RequestError):
+    """Too many requests, or too much of a quota, from one caller."""
+
+
+class CircuitOpen(RequestError):
+    """The endpoint failed too often and is left alone for a while."""
 
 
 class ToolError(LabkitError):

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve, tools
+from labkit.cli import backends, bench, chat, claims, convert, course, guards, models, quantize, record, serve, tools
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -27,6 +27,7 @@ for group in (course, chat, models, backends, claims, convert, quantize, serve, 
     app.add_typer(group.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
+app.add_typer(guards.app, name="guards")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
