@@ -54,7 +54,7 @@ def _holds(pattern: Pattern, match: re.Match) -> bool:
     secret = match.groupdict().get("secret") or match[0]
     if PLACEHOLDER.search(secret) or entropy(secret) < pattern.entropy:
         return False
-    if pattern.id == "assigned":  # "the password is forgotten": a word, and no secret
+    if pattern.id in ("assigned", "in-a-url"):  # "the password is forgotten", user:password@host: a word, and no secret
         return not secret.isalpha()
     return pattern.id != "random" or _random(secret, match.string[max(0, match.start() - 12) : match.start()])
 
