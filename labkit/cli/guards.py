@@ -13,7 +13,9 @@ app = typer.Typer(no_args_is_help=True, help="Guards: attacks caught and false a
 
 @app.command("eval", epilog="Example: **labkit guards eval --half kept --json**")
 def evaluate(
-    half: Annotated[str, typer.Option(help="dev (to work with) or kept (for figures that nothing was fitted to).")] = "dev",
+    half: Annotated[
+        str, typer.Option(help="dev (to work with) or kept (for figures that nothing was fitted to).")
+    ] = "dev",
     wrong: Annotated[bool, typer.Option(help="Show the texts that were judged wrongly.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -42,5 +44,7 @@ def check(
     if as_json:
         print_out({"ok": outcome.ok, "reason": outcome.reason, "text": outcome.text})
     else:
-        print_out(f"{'passes' if outcome.ok else 'blocked'}: {outcome.reason or 'nothing found'}\n{outcome.text}".strip())
+        print_out(
+            f"{'passes' if outcome.ok else 'blocked'}: {outcome.reason or 'nothing found'}\n{outcome.text}".strip()
+        )
     raise typer.Exit(int(not outcome.ok))

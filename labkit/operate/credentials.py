@@ -18,7 +18,9 @@ from labkit.operate.pii import Finding, apart, without
 __all__ = ["credentials", "entropy", "find"]
 
 # What documentation writes where a secret would stand.
-PLACEHOLDER = re.compile(r"(?i)example|x{4}|\*{3}|\.{3}|your|change.?me|placeholder|dummy|redacted|insert|replace|\$\{|%\(|os\.environ")
+PLACEHOLDER = re.compile(
+    r"(?i)example|x{4}|\*{3}|\.{3}|your|change.?me|placeholder|dummy|redacted|insert|replace|\$\{|%\(|os\.environ"
+)
 HASH = re.compile(r"(?:sha\d{3}-|base64,|integrity=\W?|sha256:)$")
 
 

@@ -18,7 +18,19 @@ from dataclasses import dataclass, field, replace
 
 from labkit.errors import Blocked, ConfigError
 
-__all__ = ["PASS", "PLACES", "Context", "Guard", "Guardrails", "Outcome", "Verdict", "block", "chain", "change", "standard"]
+__all__ = [
+    "PASS",
+    "PLACES",
+    "Context",
+    "Guard",
+    "Guardrails",
+    "Outcome",
+    "Verdict",
+    "block",
+    "chain",
+    "change",
+    "standard",
+]
 
 PLACES = ("input", "tool result", "output")
 
