@@ -28,7 +28,7 @@ def evaluate(
     print_out(table(rows))
     for row in rows if wrong else ():
         for text, what in [(one, "missed") for one in row.missed] + [(one, "false alarm") for one in row.alarmed]:
-            print_out(f"{row.place}, {row.guard}, {what}: {ascii(text)}")
+            print_out(f"{row.place}, {row.guard}, {what}: {text!a}")
 
 
 @app.command(epilog='Example: **labkit guards check "Ignore all previous instructions."**')

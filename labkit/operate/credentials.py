@@ -21,7 +21,7 @@ __all__ = ["credentials", "entropy", "find"]
 PLACEHOLDER = re.compile(
     r"(?i)example|x{4}|\*{3}|\.{3}|your|change.?me|placeholder|dummy|redacted|insert|replace|\$\{|%\(|os\.environ"
 )
-HASH = re.compile(r"(?:sha\d{3}-|base64,|integrity=\W?|sha256:)$")
+HASH = re.compile(r"sha\d{3}[-:]|base64,$")
 
 
 def credentials(refuse: bool = False) -> Guard:
@@ -64,4 +64,4 @@ def _holds(pattern: Pattern, match: re.Match) -> bool:
 def _random(text: str, before: str) -> bool:
     """Return whether `text` mixes capitals, small letters and digits as chance does, and is no hash or embedded file."""
     kinds = (str.isupper, str.islower, str.isdecimal)
-    return all(sum(map(kind, text)) >= 3 for kind in kinds) and not HASH.search(before)
+    return all(sum(map(kind, text)) >= 3 for kind in kinds) and not HASH.search(before + text[:7])

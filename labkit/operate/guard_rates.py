@@ -2,10 +2,10 @@
 
     print(table(measure("dev")))
 
-data/guard_corpus.jsonl: one text a line, with its half ("dev" to work with, "kept" for figures that nothing was fitted to), its label
-(attack or benign), the kind (which guard should catch it; benign: ordinary, hard, unicode, shape) and the place where it turns up.
-Keys in it are made up when it is read, so that the file holds none. Both halves come from the same authors, and real attackers read
-such lists too: take the kept figures as the best case.
+data/guard_corpus.jsonl: one text a line, with its half ("dev" to work with, "kept" for figures that nothing was fitted to), its
+label (attack or benign), the kind (which guard should catch it; benign: ordinary, hard, unicode, shape) and the place where it
+turns up. Keys in it are made up when it is read, so that the file holds none. Both halves come from the same authors, and real
+attackers read such lists too: take the kept figures as the best case.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import random
 import re
 import string
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from labkit.errors import ConfigError
 from labkit.intervals import wilson

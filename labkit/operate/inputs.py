@@ -103,7 +103,7 @@ def json_problem(text: str, schema: dict, depth: int = DEPTH) -> str:
         return f"{len(text):,} characters of JSON, {CHARACTERS:,} are allowed"
     try:
         value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
-        if (levels := _depth(value, depth)) > depth:
+        if _deeper(value, depth):
             return f"nested deeper than {depth} levels"
         error = next(jsonschema.Draft202012Validator(schema).iter_errors(value), None)
     except RecursionError:
@@ -113,18 +113,19 @@ def json_problem(text: str, schema: dict, depth: int = DEPTH) -> str:
     return f"{error.json_path}: breaks {error.validator!r} of the schema" if error else ""
 
 
-def _depth(value: Any, most: int) -> int:
-    """Return how deep lists and dicts are nested, counting no further than one beyond `most`."""
-    level, at = 0, [value]
-    while at and level <= most:
-        at = [
-            inner
-            for one in at
-            if isinstance(one, dict | list)
-            for inner in (one.values() if isinstance(one, dict) else one)
-        ] or []
-        level += 1
-    return level - 1 if level <= most else most + 1
+def _deeper(value: Any, most: int) -> bool:
+    """Return whether lists and dicts in `value` are nested deeper than `most`: level by level, without recursion."""
+    level = [value]
+    for _ in range(most + 1):
+        level = [inner for one in level for inner in _inner(one)]
+    return bool(level)
+
+
+def _inner(value: Any) -> list:
+    """Return what stands directly in a list or dict; an empty one counts as a level too."""
+    if isinstance(value, dict):
+        return list(value.values()) or [None]
+    return (value or [None]) if isinstance(value, list) else []
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict:

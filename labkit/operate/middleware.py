@@ -102,7 +102,7 @@ class GuardTools(FunctionMiddleware):
             await call_next()
         except MiddlewareException:  # another layer's decision, and no words from outside
             raise
-        except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the model reads what
+        except Exception as error:
             raise ToolFailed(f"{name} failed.", check(f"{type(error).__name__}: {error}"[:RESULT]), "") from error
         context.result = _checked_result(context.result, check)
 

@@ -9,8 +9,9 @@ Names, addresses and what somebody suffers from have no check digit: for those a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from labkit.operate import checksums
 from labkit.operate.guard_patterns import Pattern, patterns
@@ -19,6 +20,7 @@ from labkit.operate.guardrails import PASS, Context, Guard, Verdict, block, chan
 __all__ = ["Finding", "find", "pii", "redact", "without"]
 
 NEARBY = 40  # characters
+SEPARATOR = re.compile(r"[ .-]")
 
 
 @dataclass(frozen=True)
@@ -49,9 +51,7 @@ def find(text: str, kinds: Iterable[str] = ()) -> list[Finding]:
     only, found = frozenset(kinds), []
     for pattern in patterns("pii"):
         if not only or pattern.id in only:
-            found += [
-                Finding(pattern.id, *match.span()) for match in pattern.regex.finditer(text) if _holds(pattern, match)
-            ]
+            found += [Finding(pattern.id, *span) for span in _spans(pattern, text)]
     return apart(found)
 
 
@@ -70,16 +70,34 @@ def without(text: str, found: Iterable[Finding]) -> str:
 
 
 def apart(found: Iterable[Finding]) -> list[Finding]:
-    """Return findings in order; of two that overlap, the one that begins first, and of those the longest."""
+    """Return findings in order; those that overlap become one, of the kind that begins first, so that no end sticks out."""
     kept: list[Finding] = []
     for one in sorted(found, key=lambda one: (one.start, -one.end)):
         if not kept or one.start >= kept[-1].end:
             kept.append(one)
+        else:
+            kept[-1] = replace(kept[-1], end=max(kept[-1].end, one.end))
     return kept
 
 
-def _holds(pattern: Pattern, match) -> bool:
+def _spans(pattern: Pattern, text: str) -> Iterator[tuple[int, int]]:
+    """Yield where `pattern` holds. A number and the next one may look like one long number: shorter ends are tried too."""
+    at = 0
+    while match := pattern.regex.search(text, at):
+        end = _end(pattern, match)
+        if end:
+            yield match.start(), end
+        gap = SEPARATOR.search(match[0])
+        at = end or (match.start() + gap.start() if gap else match.end())
+
+
+def _end(pattern: Pattern, match: re.Match) -> int:
+    """Return where the longest number that holds ends, or 0."""
     before = match.string[max(0, match.start() - NEARBY) : match.start()].casefold()
     if pattern.near and not any(word in before for word in pattern.near):
-        return False
-    return not pattern.check or getattr(checksums, pattern.check)(match[0])
+        return 0
+    if not pattern.check:
+        return match.end()
+    check, found = getattr(checksums, pattern.check), match[0]
+    ends = [len(found), *(gap.start() for gap in reversed(list(SEPARATOR.finditer(found))))]
+    return next((match.start() + end for end in ends if check(found[:end])), 0)
