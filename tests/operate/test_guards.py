@@ -183,6 +183,14 @@ def test_findings_are_in_order_and_apart():
         assert pii.redact(pii.redact(text)) == pii.redact(text)
 
 
+def test_of_findings_that_overlap_no_end_sticks_out():
+    found_here = pii.apart(
+        [pii.Finding("b", 4, 9), pii.Finding("a", 0, 6), pii.Finding("c", 9, 12), pii.Finding("d", 10, 11)]
+    )
+    assert found_here == [pii.Finding("a", 0, 9), pii.Finding("c", 9, 12)]
+    assert pii.without("0123456789ab!", found_here) == "[a][c]!"
+
+
 def test_credentials_by_form_and_by_chance():
     chance = random.Random(3)
     key = "".join(chance.choices("ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789", k=40))

@@ -175,6 +175,7 @@ def test_a_try_that_is_stopped_by_hand_leaves_room_for_the_next():
     breaker = half_open()
     with pytest.raises(KeyboardInterrupt):
         breaker.call(raising(KeyboardInterrupt()))
+    assert breaker.state == "half-open"
     assert breaker.call(lambda: 1) == 1
 
 
@@ -188,6 +189,23 @@ def test_an_answer_from_before_the_opening_closes_nothing():
 
     assert breaker.call(overtaken) == "late but fine"
     assert breaker.state == "open"
+
+
+def test_a_failure_from_before_the_opening_keeps_it_open_no_longer():
+    now = 0.0
+    breaker = Breaker(failures=1, rest=10, clock=lambda: now)
+
+    def overtaken():
+        nonlocal now
+        with pytest.raises(EngineTimeout):
+            breaker.call(raising(LATE))
+        now = 9.0
+        raise LATE
+
+    with pytest.raises(EngineTimeout):
+        breaker.call(overtaken)
+    now = 10.0
+    assert breaker.state == "half-open"
 
 
 def test_a_clock_that_jumps_back_keeps_a_breaker_open_no_longer_than_its_rest():
