@@ -44,7 +44,7 @@ def _pattern(row: dict) -> Pattern:
 
 
 def unbounded(regex: str) -> bool:
-    """Return whether a part of `regex` may repeat without limit, or may repeat a repetition (`*`, `+`, `{3,}`)."""
+    """Return whether a part of `regex` may repeat without limit (`*`, `+`, `{3,}`)."""
     from re import _constants, _parser  # what Python itself reads patterns with
 
     return any(high >= _constants.MAXREPEAT for high in _repetitions(_parser.parse(regex)))
