@@ -26,7 +26,10 @@
     │   ├── Refused                  the engine said no (wrong key, unknown model, bad value)
     │   ├── QueueFull                too many wait already
     │   ├── Expired                  its time was over before it was answered
-    │   └── Cancelled                it was taken back, or the queue closed
+    │   ├── Cancelled                it was taken back, or the queue closed
+    │   ├── Blocked                  a guard does not let this text pass
+    │   ├── RateLimited              too many requests, or too much of a quota, from one caller
+    │   └── CircuitOpen              the endpoint failed too often and is left alone for a while
     ├── ToolError                    tools, and a model's calls of them
     │   ├── BadTool                  its schema or signature cannot be used
     │   ├── UnknownTool              no tool of that name
@@ -55,6 +58,7 @@ __all__ = [
     "BadModelFile", "QuantizeError",
     "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout", "OverBudget",
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull", "Expired", "Cancelled",
+    "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
     "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken",
     "CourseError", "UnknownLesson", "UnknownExercise",
@@ -186,6 +190,18 @@ class Expired(RequestError):
 
 class Cancelled(RequestError):
     """The request was taken back, or the queue closed before it was answered."""
+
+
+class Blocked(RequestError):
+    """A guard does not let this text pass."""
+
+
+class RateLimited(RequestError):
+    """Too many requests, or too much of a quota, from one caller."""
+
+
+class CircuitOpen(RequestError):
+    """The endpoint failed too often and is left alone for a while."""
 
 
 class ToolError(LabkitError):

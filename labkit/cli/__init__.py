@@ -20,6 +20,7 @@ from labkit.cli import (
     convert,
     course,
     deploy,
+    guards,
     models,
     quantize,
     record,
@@ -44,6 +45,7 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(audit.app, name="audit")
+app.add_typer(guards.app, name="guards")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
