@@ -172,6 +172,7 @@ class _Call:
         if self.telemetry.content:
             self.span.set_attribute(names.INPUT_MESSAGES, str(prompt))
         self.telemetry.in_flight.add(1, self.labels)
+        self.telemetry.calls.begin()
 
     def chunk(self) -> None:
         now = time.perf_counter()
