@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve, tools
+from labkit.cli import backends, bench, chat, claims, convert, course, models, monitor, quantize, record, serve, tools
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
-for group in (course, chat, models, backends, claims, convert, quantize, serve, record):
+for group in (course, chat, models, backends, claims, convert, quantize, serve, record, monitor):
     app.add_typer(group.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")

@@ -26,7 +26,10 @@ MOST_READINGS = 4000  # of one rule: a window of an hour at one a second
 
 @dataclass(frozen=True)
 class Event:
-    """One change. at: seconds by time.monotonic(). state: "pending", "firing" or "ended". value: the figure that was judged."""
+    """One change. at: seconds by time.monotonic(). value: the figure that was judged.
+
+    state: "pending", "lapsed" (pending no more), "firing" or "ended".
+    """
 
     at: float
     alert: str
@@ -86,6 +89,13 @@ class _State:
     def firing(self) -> bool:
         return self.since is not None
 
+    def lapse(self, at: float, value: float | None, text: str) -> list[Event]:
+        """Be pending no more."""
+        was, self.pending = self.pending, None
+        return (
+            [Event(at, self.name, "lapsed", self.severity, value, text)] if was is not None and not self.firing else []
+        )
+
     def move(self, at: float, on: bool, off: bool, wait: float, value: float | None, text: str) -> list[Event]:
         """on: the condition holds. off: it is safely over; neither: between the two, where nothing changes."""
 
@@ -98,8 +108,7 @@ class _State:
                 return [event("ended")]
             return []
         if not on:
-            self.pending = None
-            return []
+            return self.lapse(at, value, text)
         begun = [event("pending")] if self.pending is None and wait > 0 else []
         self.pending = at if self.pending is None else self.pending
         if at - self.pending >= wait:
@@ -143,10 +152,10 @@ class _Watch:
     def _listen(self, at: float) -> list[Event]:
         quiet = at - self.heard
         missing = quiet >= self.rule.absent_seconds
-        if missing:
-            self.limit.pending = None  # what was seen before the silence is no reason to fire after it
         text = f"no reading of {self.rule.metric} for {quiet:.0f} s"
-        return self.silence.move(at, missing, not missing, 0.0, None, text)
+        # What was seen before the silence is no reason to fire after it.
+        lapsed = self.limit.lapse(at, None, text) if missing and not self.limit.firing else []
+        return [*lapsed, *self.silence.move(at, missing, not missing, 0.0, None, text)]
 
 
 def _idle(values: Mapping[str, float | None]) -> bool:

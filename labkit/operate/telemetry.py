@@ -156,6 +156,7 @@ class _Call:
     """One call from its start to its end: a span, and the figures that go into the histograms."""
 
     def __init__(self, endpoint: Watched, prompt: Messages, parameters: dict):
+        endpoint.client()  # made once, which is no part of the first call
         self.telemetry, self.started, self.last, self.ended = endpoint.telemetry, time.perf_counter(), None, False
         self.labels = self.telemetry.labels.bounded(
             {
@@ -230,9 +231,10 @@ def _views() -> list:
         names.TIME_PER_OUTPUT_CHUNK: names.SHORT_BUCKETS,
         names.TIME_PER_OUTPUT_TOKEN: names.SHORT_BUCKETS,
     }
+    keys = {*names.METRIC_LABELS, "agent_framework.function.name"}  # whatever else a library adds has no bound
     chosen = [
-        View(instrument_name=name, aggregation=ExplicitBucketHistogramAggregation(edges))
+        View(instrument_name=name, aggregation=ExplicitBucketHistogramAggregation(edges), attribute_keys=keys)
         for name, edges in buckets.items()
     ]
-    known = [View(instrument_name=names.IN_FLIGHT), View(instrument_name="agent_framework*")]
+    known = [View(instrument_name=one, attribute_keys=keys) for one in (names.IN_FLIGHT, "agent_framework*")]
     return [*chosen, *known, View(instrument_name="*", aggregation=DropAggregation())]
