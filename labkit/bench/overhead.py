@@ -48,7 +48,10 @@ class Throughput:
 
 
 def measure(calls: int = 400, rounds: int = 5, progress: Progress | None = None) -> dict:
-    """Return {"client": …, "monitoring": …, "throughput": […]} as JSON-ready dicts. About three minutes; the machine should be idle."""
+    """Return {"client": …, "monitoring": …, "throughput": […]} as JSON-ready dicts.
+
+    About three minutes and a half; the machine should be idle.
+    """
     tell = progress or (lambda label, done, total: None)
     client = client_cost(calls, tell)
     watching = asdict(monitoring_cost(calls, tell))

@@ -61,7 +61,7 @@ def monitor(
                 telemetry=_telemetry(otlp),
                 alerts=Alerts(own) if own else None,
                 history=History(history) if history else None,
-                probe_every=probe,
+                probe_every=0 if once else probe,
             )
         )
         if once:
