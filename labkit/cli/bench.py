@@ -174,8 +174,9 @@ def monitoring(
 def _watching(found: dict) -> str:
     call, sure = f"{found['call_ms']:+.3f}", f"[{found['call_low_ms']:+.3f}, {found['call_high_ms']:+.3f}]"
     return (
-        f"monitoring: {call} ms a call {sure}, {found['call_cpu_ms']:.3f} ms of processor, {found['chunk_us']:.0f} µs a chunk; "
-        f"{found['core_percent']:.2f} % of a core at 1 Hz (idle {found['idle_percent']:.2f} %), {found['sample_ms']:.1f} ms a sample"
+        f"monitoring: {call} ms a call {sure}, {found['call_cpu_ms']:.3f} ms of processor, "
+        f"{found['chunk_us']:.0f} µs a chunk; {found['core_percent']:.2f} % of a core at 1 Hz "
+        f"(idle {found['idle_percent']:.2f} %), {found['sample_ms']:.1f} ms a sample"
     )
 
 

@@ -60,6 +60,11 @@ class Alerts:
         return sorted(found, key=lambda event: (event.severity != "critical", event.at))
 
     @property
+    def names(self) -> list[str]:
+        """Every alert that there can be: one a rule, and one for its silence."""
+        return [state.name for watch in self._watches for state in (watch.limit, watch.silence)]
+
+    @property
     def unwatched(self) -> list[str]:
         """The rules whose figure cannot be had here."""
         return [watch.rule.name for watch in self._watches if not watch.watched]

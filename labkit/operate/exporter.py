@@ -95,9 +95,10 @@ class _Samples:
     def collect(self) -> Iterator:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-        if not self.monitor.samples:
+        sample = self.monitor.current()
+        if sample is None:  # a monitor that stopped must not go on saying that all is well
             return
-        endpoint, values = self.monitor.endpoint, self.monitor.samples[-1].values
+        endpoint, values = self.monitor.endpoint, sample.values
         labels = {"backend": endpoint.backend, "model": endpoint.model}
         for name, row in ((name, row) for section in table().values() for name, row in section.items()):
             if (value := values.get(name)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from labkit.operate.alerts import Event
     from labkit.operate.monitor import Sample
 
-__all__ = ["Health", "judge", "report"]
+__all__ = ["Health", "judge", "report", "together"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Health:
 def judge(sample: Sample | None, firing: Sequence[Event] = (), expected: Sequence[str] = ()) -> Health:
     """Return the health that a `sample` shows. expected: names that must be loaded; without them, one model must be."""
     if sample is None:
-        return Health("unknown", 0.0, "nothing has been sampled yet")
+        return Health("unknown", 0.0, "there is no sample of the last half minute")
     if sample.models is None:
         return Health("unhealthy", 0.0, sample.why or "the engine does not answer")
     if not sample.models:
@@ -40,6 +40,18 @@ def judge(sample: Sample | None, firing: Sequence[Event] = (), expected: Sequenc
     wrong = [f"not loaded: {', '.join(missing)}"] if missing else []
     wrong += [f"{event.alert}: {event.text}" for event in firing]
     return Health("degraded" if wrong else "healthy", percent, "; ".join(wrong))
+
+
+def together(healths: Mapping[str, Health]) -> Health:
+    """Return the health of several engines by name: healthy only if all are, and there is one; percent is the share that are."""
+    if not healths:
+        return Health("unhealthy", 0.0, "no engine is watched")
+    well = [name for name, one in healths.items() if one.status == "healthy"]
+    if len(well) == len(healths):
+        return Health("healthy", 100.0)
+    status = "degraded" if any(one.status in ("healthy", "degraded") for one in healths.values()) else "unhealthy"
+    why = "; ".join(f"{name} is {one.status}" for name, one in healths.items() if name not in well)
+    return Health(status, 100 * len(well) / len(healths), why)
 
 
 def report(samples: Sequence[Sample], seconds: float = 3600.0) -> dict[str, float | None]:

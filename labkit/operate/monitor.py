@@ -19,8 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from labkit.backends.base import Endpoint
-from labkit.errors import LabkitError
-from labkit.operate.alerts import Alerts
+from labkit.errors import ConfigError, LabkitError
+from labkit.operate.alerts import Alerts, Event
 from labkit.operate.engine_metrics import Reading, rates, read, table
 from labkit.operate.health import Health, judge, report
 from labkit.operate.history import History
@@ -30,6 +30,7 @@ from labkit.operate.telemetry import Telemetry, Watched
 
 __all__ = ["Monitor", "Sample"]
 
+STALE_SECONDS = 30.0
 PROBE_TIMEOUT = 10.0  # seconds, the module's
 
 
@@ -92,10 +93,23 @@ class Monitor:
             listen(found)
         return found
 
-    def health(self) -> Health:
-        """Return the health of the last sample; "unknown" before the first."""
+    def current(self) -> Sample | None:
+        """Return the last sample if it is at most half a minute old: what was true a while ago is not what is."""
         last = self.samples[-1] if self.samples else None
-        return judge(last, self.alerts.firing, self.expected)
+        return last if last and time.monotonic() - last.at <= STALE_SECONDS else None
+
+    def health(self) -> Health:
+        """Return the health of the last sample; "unknown" without one that is current."""
+        return judge(self.current(), self.alerts.firing, self.expected)
+
+    def on(self, alert: str, action: Callable[[Event], object]) -> None:
+        """Call `action(event)` when `alert` begins to fire, in the thread that samples. Raises ConfigError for no such alert."""
+        if alert not in self.alerts.names:
+            why = f"there are {', '.join(self.alerts.names)}"
+            raise ConfigError(f"No alert is called {alert!r}.", why, "labkit monitor --once")
+        self.listeners.append(
+            lambda sample: [action(e) for e in sample.events if (e.alert, e.state) == (alert, "firing")]
+        )
 
     def report(self, seconds: float = 3600.0) -> dict[str, float | None]:
         """Return the summary of the samples of the last `seconds`."""

@@ -72,7 +72,7 @@ def run_figure(run: Run) -> go.Figure:
     figure.update_layout(
         barmode="overlay", showlegend=True, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"}, margin_t=40
     )
-    figure.update_yaxes(categoryorder="array", categoryarray=rows[::-1], automargin=True, title="")
+    figure.update_yaxes(categoryorder="array", categoryarray=rows[::-1], automargin=True, showgrid=False, title="")
     figure.update_xaxes(range=[0, 1250 * run.seconds])  # room for the notes beside the bars
     return plain(figure)
 

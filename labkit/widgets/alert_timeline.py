@@ -100,5 +100,5 @@ def timeline_figure(events: Iterable[Event], until: float | None = None) -> go.F
     figure.update_layout(
         barmode="overlay", showlegend=True, legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"}, margin_t=40
     )
-    figure.update_yaxes(categoryorder="array", categoryarray=rows[::-1], automargin=True, title="")
+    figure.update_yaxes(categoryorder="array", categoryarray=rows[::-1], automargin=True, showgrid=False, title="")
     return plain(figure)

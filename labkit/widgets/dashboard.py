@@ -27,7 +27,7 @@ SHOWN = (
     "process_memory_gb", "process_cpu_percent", "memory_usage_percent", "cpu_usage_percent", "gpu_utilization_percent",
     "gpu_memory_gb",
 )  # fmt: skip
-UNITS = {name: row["unit"] for section in table().values() for name, row in section.items()}
+UNITS = {name: row["unit"] for section in table().values() for name, row in section.items()} | {"up": ""}
 WIDTH, HEIGHT, POINTS = 160, 22, 120
 
 
@@ -41,7 +41,7 @@ def dashboard_text(
 ) -> str:
     """Return the state in words: health, every figure with its unit, what fires, and which rules cannot be watched here."""
     lines = [f"{health.status}{f': {health.why}' if health.why else ''}"]
-    lines += [f"  {name:26} {text:>10} {UNITS[name]}" for name, text in _figures(sample)]
+    lines += [f"  {name:26} {text:>10} {UNITS[name]}".rstrip() for name, text in _figures(sample)]
     lines += [f"  {event.severity}: {event.alert}, {event.text}" for event in firing]
     if unwatched:
         lines.append(f"  nothing here to watch for: {', '.join(unwatched)}")
@@ -116,7 +116,10 @@ class Dashboard(Card):
 
 def _figures(sample: Sample | None) -> list[tuple[str, str]]:
     values = sample.values if sample else {}
-    return [(name, _number(values[name])) for name in SHOWN if name in values]
+    return [(name, _YES[values[name]] if name == "up" else _number(values[name])) for name in SHOWN if name in values]
+
+
+_YES = {1.0: "yes", 0.0: "no"}
 
 
 def _number(value: float | None) -> str:

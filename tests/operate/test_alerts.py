@@ -19,7 +19,8 @@ RULES = rules()
 MODULE = [
     ("response-time", "response_time_ms", 2000, "warning"),
     ("error-rate", "error_rate_percent", 5, "warning"),
-    ("memory", "memory_usage_percent", 85, "warning"),
+    ("memory-early", "memory_usage_percent", 80, "warning"),
+    ("memory", "memory_usage_percent", 85, "critical"),
     ("gpu-busy", "gpu_utilization_percent", 95, "warning"),
     ("gpu-memory", "gpu_memory_gb", 10, "warning"),
     ("response-time-critical", "response_time_ms", 3000, "critical"),

@@ -1,5 +1,6 @@
 """What Prometheus and a collector see: scraped over real sockets, by a real Prometheus where there is one."""
 
+import dataclasses
 import http.server
 import json
 import math
@@ -60,8 +61,12 @@ def test_what_is_unknown_has_no_series(monitor):
     assert found["labkit_calls"][0].value == 0
 
 
-def test_before_the_first_sample_nothing_is_claimed(monitor):
+def test_without_a_current_sample_nothing_is_claimed(monitor):
     with Exporter(monitor) as exporter:
+        assert not [name for name in scraped(exporter) if name.startswith("labkit_")]
+        sample = monitor.sample()
+        assert "labkit_up" in scraped(exporter)
+        monitor.samples.append(dataclasses.replace(sample, at=time.monotonic() - 31))
         assert not [name for name in scraped(exporter) if name.startswith("labkit_")]
 
 

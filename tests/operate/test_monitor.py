@@ -8,9 +8,11 @@ import pytest
 
 import labkit
 from labkit.errors import ConfigError
-from labkit.operate.health import judge, report
+from labkit.operate.alerts import Alerts
+from labkit.operate.health import Health, judge, report, together
 from labkit.operate.history import History
 from labkit.operate.monitor import Monitor, Sample
+from labkit.operate.rules import Rule
 from labkit.operate.scaling import advice
 
 
@@ -50,6 +52,33 @@ def test_no_models_can_not_be_healthy():
     assert judge(empty).status == "unhealthy" and judge(empty).percent == 0 and "no model" in judge(empty).why
     assert judge(empty, expected=("m",)).status == "unhealthy"
     assert judge(Sample(0.0, 0.0, {}, models=None)).status == "unhealthy"
+
+
+def test_several_engines_are_healthy_only_together():
+    well, ill, down = Health("healthy", 100.0), Health("degraded", 100.0, "slow"), Health("unhealthy", 0.0, "gone")
+    assert together({"a": well, "b": well}).status == "healthy"
+    assert together({"a": well, "b": down}) == Health("degraded", 50.0, "b is unhealthy")
+    assert together({"a": ill, "b": down}).status == "degraded" and together({"a": ill}).percent == 0
+    assert together({"a": down, "b": Health("unknown", 0.0)}).status == together({}).status == "unhealthy"
+
+
+def test_a_sample_of_a_while_ago_says_nothing_about_now(monitor):
+    monitor.sample()
+    assert monitor.health().status == "healthy" and monitor.current()
+    monitor.samples.append(dataclasses.replace(monitor.samples[-1], at=time.monotonic() - 31))
+    assert monitor.health().status == "unknown" and monitor.current() is None
+
+
+def test_an_alert_can_set_something_in_motion():
+    always = Rule(name="up", metric="up", above=0, clear=0, severity="warning", says="")
+    with labkit.connect("llamacpp", "smollm2-135m") as engine, Monitor(engine, alerts=Alerts([always])) as watching:
+        done = []
+        watching.on("up", done.append)
+        watching.sample()
+        watching.sample()
+        with pytest.raises(ConfigError, match="No alert is called"):
+            watching.on("upp", done.append)
+    assert [event.alert for event in done] == ["up"]
 
 
 def test_health_counts_the_models_that_are_expected():
