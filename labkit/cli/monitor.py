@@ -112,7 +112,8 @@ def _serve(exporter, folder: Path | None, own, every: float) -> None:
     if folder:
         (folder / "labkit.rules.yml").write_text(rules_yaml(own or rules()), encoding="utf-8")
         config = folder / "prometheus.yml"
-        config.touch(mode=0o600)  # the key is in it
+        config.touch()
+        config.chmod(0o600)  # the key is in it
         config.write_text(exporter.scrape_config(max(every, 1.0), rules="labkit.rules.yml"), encoding="utf-8")
 
 

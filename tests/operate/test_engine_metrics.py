@@ -15,6 +15,7 @@ from labkit.backends.base import Endpoint
 from labkit.operate import engine_metrics
 from labkit.operate.engine_metrics import Reading, parsed, rates, read, table
 from labkit.operate.machine_metrics import MachineMetrics
+from labkit.operate.monitor import Monitor
 
 
 def test_llamacpp_says_what_it_has_loaded_and_counts_our_tokens(endpoint):
@@ -67,6 +68,8 @@ def test_ollama_names_what_is_loaded_and_its_queue_stays_unknown(require):
         deadline = time.monotonic() + 20
         while (empty := read(engine)).models and time.monotonic() < deadline:
             time.sleep(0.1)
+        with Monitor(engine) as watching:
+            assert watching.sample().values["up"] == 0 and watching.health().status == "unhealthy"
     assert loaded.up and loaded.models and loaded.values["model_memory_gb"] > 0.05
     assert loaded.values["requests_waiting"] is None and loaded.values["requests_running"] is None
     assert empty.up and empty.models == (), "its disk is full of models, and none is loaded"
