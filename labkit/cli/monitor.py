@@ -46,7 +46,6 @@ def monitor(
     With --json a sample is one line of JSON. With --once the exit status is 0 if it is healthy or degraded, 1 if not.
     """
     import labkit
-    from labkit.operate.alerts import Alerts
     from labkit.operate.history import History
     from labkit.operate.monitor import Monitor
     from labkit.operate.rules import read_rules
@@ -54,12 +53,15 @@ def monitor(
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     own = read_rules(rules) if rules else None
     with contextlib.ExitStack() as stack:
+        if not as_json:
+            print(f"Starting {'an engine' if backend == 'auto' else backend} …", file=sys.stderr, flush=True)
         engine = stack.enter_context(labkit.connect(backend, model))
+        telemetry = stack.enter_context(contextlib.closing(_telemetry(otlp)))
         watching = stack.enter_context(
             Monitor(
                 engine,
-                telemetry=_telemetry(otlp),
-                alerts=Alerts(own) if own else None,
+                telemetry=telemetry,
+                rules=own,
                 history=History(history) if history else None,
                 probe_every=0 if once else probe,
             )
@@ -75,9 +77,7 @@ def _telemetry(otlp_url: str):
     from labkit.operate.exporter import otlp
     from labkit.operate.telemetry import Telemetry
 
-    if not otlp_url:
-        return None
-    readers, exporters = otlp(otlp_url)
+    readers, exporters = otlp(otlp_url) if otlp_url else ([], [])
     return Telemetry(metric_readers=readers, span_exporters=exporters)
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from labkit.backends.base import Endpoint
@@ -25,7 +25,8 @@ from labkit.operate.engine_metrics import Reading, rates, read, table
 from labkit.operate.health import Health, judge, report
 from labkit.operate.history import History
 from labkit.operate.machine_metrics import MachineMetrics
-from labkit.operate.rules import rules
+from labkit.operate.rules import Rule
+from labkit.operate.rules import rules as course_rules
 from labkit.operate.telemetry import Telemetry, Watched
 
 __all__ = ["Monitor", "Sample"]
@@ -52,7 +53,7 @@ class Sample:
 class Monitor:
     """Watches one endpoint, which keeps belonging to the caller.
 
-    telemetry: measures calls (one of its own unless given). alerts: the course's rules unless given. history: a file that
+    telemetry: measures calls (one of its own unless given). rules: the course's alert rules unless given. history: a file that
     outlives this process. expected: models that must be loaded. window: seconds over which calls are summed up.
     probe_every: seconds between one-token questions of its own, for an engine that others use; 0 asks none.
     """
@@ -62,7 +63,7 @@ class Monitor:
         endpoint: Endpoint,
         *,
         telemetry: Telemetry | None = None,
-        alerts: Alerts | None = None,
+        rules: Mapping[str, Rule] | None = None,
         history: History | None = None,
         expected: tuple[str, ...] = (),
         window: float = 60.0,
@@ -70,12 +71,13 @@ class Monitor:
         most: int = 3600,
     ):
         self._source, self.telemetry, self.history = endpoint, telemetry or Telemetry(), history
+        self._own_telemetry = telemetry is None
         self.endpoint = Watched.of(endpoint, self.telemetry)
         self.endpoint.on_close = None  # the caller's to close
         self.expected, self.window, self.samples = expected, window, deque(maxlen=most)
         self._machine, self._reading = MachineMetrics(endpoint), None
         self._probe = _Probe(self.endpoint, probe_every)
-        self.alerts = alerts or Alerts(rules(), watched=self._watched())
+        self.alerts = Alerts(rules or course_rules(), watched=self._watched())
         self.listeners: list[Callable[[Sample], object]] = []  # called after each sample, in the thread that took it
         self._lock, self._stop, self._thread = threading.Lock(), threading.Event(), None
 
@@ -131,11 +133,12 @@ class Monitor:
             self._thread = None
 
     def close(self) -> None:
-        """Stop, and let go of what was opened here; not of the endpoint."""
+        """Stop, and let go of what was opened here and of the history; not of the endpoint, nor of a telemetry that was given."""
         self.stop()
         self._machine.close()
         self.endpoint.close()
-        self.telemetry.close()
+        if self._own_telemetry:
+            self.telemetry.close()
         if self.history:
             self.history.close()
 

@@ -47,7 +47,7 @@ class Telemetry:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
         self.content, self.labels, self.calls, self.spans = content, Labels(limit), Calls(), Spans(content)
-        self.reader = InMemoryMetricReader()
+        self.reader, self.closed = InMemoryMetricReader(), False
         about = Resource.create({"service.name": "labkit"})
         self.meters = MeterProvider([self.reader, *metric_readers], about, views=_views())
         self.traces = TracerProvider(resource=about)
@@ -86,10 +86,10 @@ class Telemetry:
 
     def close(self) -> None:
         """Send what is waiting to be sent, and stop. Twice is fine."""
-        if self.meters:
+        if not self.closed:
+            self.closed = True
             self.traces.shutdown()
             self.meters.shutdown()
-            self.meters = None
 
     def record(self, name: str, value: float, labels: dict[str, str]) -> None:
         """Add one `value` to the histogram `name`."""
@@ -185,7 +185,7 @@ class _Call:
         self.last = now
 
     def end(self, reply: Reply | None = None, error: BaseException | str | None = None) -> None:
-        if self.ended:
+        if self.ended or self.telemetry.closed:  # a probe may still be waiting when all is over
             return
         self.ended, seconds = True, time.perf_counter() - self.started
         self.telemetry.in_flight.add(-1, self.labels)

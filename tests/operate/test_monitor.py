@@ -8,7 +8,6 @@ import pytest
 
 import labkit
 from labkit.errors import ConfigError
-from labkit.operate.alerts import Alerts
 from labkit.operate.health import Health, judge, report, together
 from labkit.operate.history import History
 from labkit.operate.monitor import Monitor, Sample
@@ -71,7 +70,7 @@ def test_a_sample_of_a_while_ago_says_nothing_about_now(monitor):
 
 def test_an_alert_can_set_something_in_motion():
     always = Rule(name="up", metric="up", above=0, clear=0, severity="warning", says="")
-    with labkit.connect("llamacpp", "smollm2-135m") as engine, Monitor(engine, alerts=Alerts([always])) as watching:
+    with labkit.connect("llamacpp", "smollm2-135m") as engine, Monitor(engine, rules={"up": always}) as watching:
         done = []
         watching.on("up", done.append)
         watching.sample()
@@ -79,6 +78,17 @@ def test_an_alert_can_set_something_in_motion():
         with pytest.raises(ConfigError, match="No alert is called"):
             watching.on("upp", done.append)
     assert [event.alert for event in done] == ["up"]
+
+
+def test_a_rule_of_ones_own_is_silent_where_its_figure_cannot_be_had(endpoint):
+    gone = Rule(
+        name="kv", metric="kv_cache_percent", above=90, clear=80, severity="warning", says="", absent_seconds=0.01
+    )
+    with Monitor(endpoint, rules={"kv": gone}) as watching:
+        for _ in range(3):
+            watching.sample()
+            time.sleep(0.02)
+        assert watching.alerts.unwatched == ["kv"] and not watching.alerts.firing
 
 
 def test_health_counts_the_models_that_are_expected():
