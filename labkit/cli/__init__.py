@@ -22,6 +22,7 @@ from labkit.cli import (
     deploy,
     guards,
     models,
+    monitor,
     quantize,
     record,
     serve,
@@ -39,7 +40,7 @@ app = typer.Typer(
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
-for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak):
+for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor):
     app.add_typer(group.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
