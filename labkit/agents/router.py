@@ -1,7 +1,9 @@
 """Rules first, then a classifier, then a model: each stage answers or passes the request on, and says why.
 
-    router = Cascade([Stage("rules", by_keywords({"invoice": "payment"})), Stage("words", by_examples(), 0.3)],
-                     escalating(Router(by_margin(endpoint), big.ask, threshold=1.5)))
+    small_first = Router(by_margin(endpoint), big.ask, threshold=1.5)
+    router = Cascade([Stage("rules", by_keywords({"invoice": "payment"})),
+                      Stage("words", by_examples(), least=0.1),
+                      Stage("model", escalating(small_first))])
     print(router(Request("Where is my parcel?", ("delivery", "payment", "product"))))
 
 The last stage is lesson 02's: a small model that escalates to a bigger one where it is not sure, and never where that is forbidden.
