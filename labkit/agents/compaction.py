@@ -83,11 +83,12 @@ def keep_last(turns: int) -> Strategy:
 
 def shorten_results(talk: Conversation) -> Iterator[Conversation]:
     """Cut what tools gave to fewer and fewer characters, with a note; the calls stay with them."""
+    before = talk.turns
     for most in LENGTHS:
         shorter = tuple(tuple(_cut(message, most) for message in turn) for turn in talk.turns)
-        if shorter != talk.turns:
-            talk = replace(talk, turns=shorter)
-            yield talk
+        if shorter != before:
+            yield replace(talk, turns=shorter)
+        before = shorter
 
 
 def summarize(endpoint: Any, keep: int = 1, characters: int = 300) -> Strategy:

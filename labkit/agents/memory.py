@@ -114,10 +114,11 @@ class Memory:
             yield Conversation(talk.system, (), talk.turns)
 
     def _write(self) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         stored = json.dumps({"facts": self.facts, "messages": self.messages}, ensure_ascii=False).encode()
-        with disk.errors(self.file), disk.one_writer(self.file), disk.placed(self.file) as file:
-            file.write(stored)
+        with disk.errors(self.file):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with disk.one_writer(self.file), disk.placed(self.file) as file:
+                file.write(stored)
 
 
 def _second_turn(messages: Sequence[dict]) -> int | None:

@@ -1,9 +1,7 @@
 """Rules first, then a classifier, then a model: each stage answers or passes the request on, and says why.
 
-    small_first = Router(by_margin(endpoint), big.ask, threshold=1.5)
-    router = Cascade([Stage("rules", by_keywords({"invoice": "payment"})),
-                      Stage("words", by_examples(), least=0.1),
-                      Stage("model", escalating(small_first))])
+    router = Cascade([Stage("rules", by_keywords({"invoice": "payment"})), Stage("words", by_examples(), least=0.1)],
+                     Router(by_margin(endpoint), big.ask, threshold=1.5))
     print(router(Request("Where is my parcel?", ("delivery", "payment", "product"))))
 
 The last stage is lesson 02's: a small model that escalates to a bigger one where it is not sure, and never where that is forbidden.
@@ -16,14 +14,16 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from typing import Any
 
 from labkit.agents.hybrid import Answer, Answerer, Request, Router, not_private
 from labkit.errors import LabkitError
-from labkit.tools.vectors import alike
+from labkit.tools.vectors import mean
 from labkit.tools.words import content
 
-__all__ = ["Cascade", "Hop", "Routed", "Stage", "by_examples", "by_keywords", "escalating"]
+__all__ = ["Cascade", "Hop", "Routed", "Stage", "by_examples", "by_keywords"]
 
 NOTHING = Answer(None, -math.inf)
 
@@ -34,7 +34,7 @@ class Stage:
 
     name: str
     answer: Answerer
-    least: float = 0.0
+    least: float = -math.inf
     leaves: bool = False
 
 
@@ -77,18 +77,24 @@ class Routed:
 
 @dataclass(frozen=True)
 class Cascade:
-    """The stages in their order. may_leave(request) must be True before a stage is asked that leaves this machine."""
+    """The `stages` in their order, and last the `model`: lesson 02's Router, which may escalate.
+
+    may_leave(request) must be True before anything is asked that leaves this machine: a stage that says so, and the router's big
+    model, whose own rule must allow it as well.
+    """
 
     stages: Sequence[Stage]
+    model: Router | None = None
     may_leave: Callable[[Request], bool] = not_private
 
     def __call__(self, request: Request) -> Routed:
         """Return where the request goes. A stage's LabkitError passes it on; anything else is raised."""
         hops: list[Hop] = []
-        for stage in self.stages:
+        last = [Stage("model", _escalating(self.model, self.may_leave))] if self.model else []
+        for stage in (*self.stages, *last):
             hops.append(self._ask(stage, request))
             if hops[-1].answered:
-                return Routed(hops[-1].value, hops[-1].by or stage.name, tuple(hops))
+                return Routed(hops[-1].value, stage.name, tuple(hops))
         return Routed(None, "nobody", tuple(hops))
 
     def _ask(self, stage: Stage, request: Request) -> Hop:
@@ -109,37 +115,32 @@ def _judged(stage: Stage, said: Answer, request: Request, seconds: float) -> Hop
     if said.value is None:
         return Hop(stage.name, None, said.confidence, False, why or "It has nothing to say.", seconds)
     if said.value not in request.options:
-        reason = f"It says {said.value!r}, which is none of the options."
+        reason = f"It says {said.value[:40]!r}, which is none of the options."
         return Hop(stage.name, None, said.confidence, False, reason, seconds)
     sure = said.confidence >= stage.least
     reason = f"{said.value}: confidence {said.confidence:.2f} {'is enough' if sure else f'is below {stage.least:.2f}'}."
     return Hop(stage.name, said.value, said.confidence, sure, f"{reason} {why}".strip(), seconds, by)
 
 
-# ---- stages ------------------------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class Escalated(Answer):
-    """The Answer of a router that escalates: `by` "small" or "big", and its `reason`."""
-
+class _Escalated(Answer):
     by: str = ""
     reason: str = ""
 
 
-def escalating(router: Router) -> Answerer:
-    """Return lesson 02's router as an answerer. It has its own threshold and its own rule on what may leave."""
+def _escalating(router: Router, may_leave: Callable[[Request], bool]) -> Answerer:
+    """Return a router as an answerer. It has used its threshold already: what it decides is decided."""
+    both = replace(router, may_leave=lambda request: may_leave(request) is True and router.may_leave(request) is True)
 
     def answer(request: Request) -> Answer:
-        made = router(request)
-        used = made.big if made.by == "big" else made.small
-        tokens = [sum(one.prompt_tokens for one in (made.small, made.big) if one),
-                  sum(one.completion_tokens for one in (made.small, made.big) if one)]  # fmt: skip
-        # The threshold has been used already: what comes out of here is decided.
-        confidence = -math.inf if made.value is None else math.inf if made.by == "big" else used.confidence
-        return Escalated(made.value, confidence, made.seconds, *tokens, by=made.by, reason=made.reason)
+        made = both(request)
+        confidence = (made.big if made.by == "big" else made.small).confidence
+        return _Escalated(made.value, confidence, made.seconds, by=made.by, reason=made.reason)
 
     return answer
+
+
+# ---- stages ------------------------------------------------------------------------------------------------------------------
 
 
 def by_keywords(rules: Mapping[str, str]) -> Answerer:
@@ -154,21 +155,26 @@ def by_keywords(rules: Mapping[str, str]) -> Answerer:
 
 
 def by_examples(worked: Callable[[Request], Sequence[tuple[str, str]]] = lambda request: ()) -> Answerer:
-    """Return a classifier on words' meanings: the label whose examples are most like the request.
+    """Return a classifier without a model: nearest centroid, on vectors of words.
 
-    Its examples are the request's own and `worked(request)`. The confidence is the lead before the next label, 0 to 1.
+    It takes the label whose examples point the way the request does: the request's own examples, and `worked(request)`. The
+    confidence is the lead before the next label in cosine, 0 to 2.
     """
 
     def answer(request: Request) -> Answer:
-        asked, best = content(request.text), dict.fromkeys(request.options, 0.0)
-        for text, label in [*request.examples, *worked(request)]:
-            if asked and label in best and (words := content(text)):
-                near = alike(asked, words)
-                best[label] = max(best[label], float(near.max(1).mean() + near.max(0).mean()) / 2)
-        first, *others = sorted(best.items(), key=lambda one: -one[1])
-        return Answer(first[0], first[1] - (others[0][1] if others else 0.0)) if first[1] > 0 else NOTHING
+        pairs = (*request.examples, *worked(request))
+        asked = mean(content(request.text))
+        near = {label: float(asked @ _centroid(pairs, label)) for label in request.options}
+        first, *others = sorted(near.items(), key=lambda one: -one[1])
+        return Answer(first[0], first[1] - (others[0][1] if others else 0.0)) if any(near.values()) else NOTHING
 
     return answer
+
+
+@lru_cache(512)
+def _centroid(pairs: tuple[tuple[str, str], ...], label: str) -> Any:
+    """Return the mean vector of a label's examples and its own words."""
+    return mean([word for text, of in (*pairs, (label, label)) if of == label for word in content(text)])
 
 
 def _finite(number: float) -> float | None:

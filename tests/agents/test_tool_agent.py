@@ -85,7 +85,8 @@ def test_two_tools_alike_one_is_called_and_two_of_one_name_are_refused(endpoint)
 
 @pytest.mark.parametrize(
     ("budget", "outcome"),
-    [(Budget(steps=5), Outcome.OUT_OF_STEPS), (Budget(tokens=300), Outcome.OUT_OF_TOKENS), (Budget(seconds=1.5), Outcome.OUT_OF_TIME)],
+    [(Budget(steps=5), Outcome.OUT_OF_STEPS), (Budget(tokens=300), Outcome.OUT_OF_TOKENS),
+     (Budget(seconds=1.5), Outcome.OUT_OF_TIME)],
 )  # fmt: skip
 def test_a_model_that_never_stops_ends_at_the_budget(endpoint, desk, budget, outcome):
     agent = ToolAgent(endpoint, [desk.lookup_order_status], budget=budget, decide=never_done)
@@ -102,7 +103,9 @@ def test_calls_that_the_budget_cuts_off_are_not_made_and_memory_says_so(endpoint
     agent = ToolAgent(endpoint, desk.tools(), decide=two_tickets, budget=Budget(steps=2))
     turn = agent.run("Two tickets.")
     assert turn.outcome is Outcome.OUT_OF_STEPS and len(desk.tickets()) == 3
-    assert turn.text.startswith("I stopped: out of steps. Done before: create_ticket(") and not agent.memory.open_calls()
+    assert (
+        turn.text.startswith("I stopped: out of steps. Done before: create_ticket(") and not agent.memory.open_calls()
+    )
 
 
 # -- ended from outside -------------------------------------------------------------------------------------------------
