@@ -45,7 +45,10 @@ def policy_for(endpoint: Any) -> Policy:
 
 
 def by_layer(endpoint: Any, memory: Memory, tools: Sequence[Tool], usage: Usage) -> Move:
-    """Let labkit.tools decide: words and types first, the model where they don't. Once there are results, it is answered."""
+    """Let labkit.tools decide: words and types first, the model where they don't. Once there are results, it is answered.
+
+    A request of several sentences may want several calls (under Agent Framework: options={"allow_multiple_tool_calls": True}).
+    """
     if results_of(memory):
         return Move(why="the results are here")
     decision = call(endpoint, memory.messages, tools, parallel=True, usage=usage)

@@ -55,10 +55,14 @@ class ToolAgent:
                 while turn.outcome is None:
                     self._round(turn)
             except (Stopped, KeyboardInterrupt) as stop:
-                self._stop(turn, getattr(stop, "outcome", Outcome.CANCELLED))
+                self._watch.cancel()  # whatever still writes in the background shall end, too
+                outcome = getattr(stop, "outcome", Outcome.CANCELLED)
+                turn.end(outcome, f"I stopped: {outcome}. {turn.done()} {self._work.under_way()}".strip())
             except LabkitError as error:
                 outcome = Outcome.REFUSED if isinstance(error, ToolError) else Outcome.FAILED
                 turn.end(outcome, f"I could not do that. {error.what} {error.why}".strip(), error)
+            for number in self.memory.open_calls():
+                self.memory.add({"role": "tool", "tool_call_id": number, "content": f"Not made: {turn.outcome}."})
             self.memory.add({"role": "assistant", "content": turn.text})
             return turn
 
@@ -77,10 +81,8 @@ class ToolAgent:
             self._work.call(turn, call, self._watch, self.memory)
 
     def _answer(self, turn: Turn) -> str:
-        left = self.budget.tokens - turn.tokens
-        return self._ask(
-            turn, "answer", lambda usage: answer_from(self.endpoint, self.memory, left, self._watch, usage)
-        )
+        watch, left = self._watch, self.budget.tokens - turn.tokens
+        return self._ask(turn, "answer", lambda usage: answer_from(self.endpoint, self.memory, left, watch, usage))
 
     def _ask(self, turn: Turn, kind: str, question: Callable[[Usage], Any]) -> Any:
         self._check(turn)
@@ -90,10 +92,3 @@ class ToolAgent:
         self._watch.check()
         if outcome := self.budget.spent(turn):
             raise Stopped(outcome)
-
-    def _stop(self, turn: Turn, outcome: Outcome) -> None:
-        """Say what was done and what was not, and leave no call in memory without a result."""
-        self._watch.cancel()
-        for open_call in self.memory.open_calls():
-            self.memory.add({"role": "tool", "tool_call_id": open_call, "content": f"Not made: {outcome}."})
-        turn.end(outcome, f"I stopped: {outcome}. {turn.done()} {self._work.under_way()}".strip())

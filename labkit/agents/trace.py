@@ -49,7 +49,7 @@ class Step:
     """One step: `kind` "decide", "call" or "answer"; `by` "rule", "model" or "tool".
 
     what: the decision and its reasons, or the call. result: what came of it, as text. ok: False if it went wrong. tokens: read and
-    written by the model. seconds: on the clock.
+    written by the model. seconds: on the clock. call: {"name", "arguments"} of a call.
     """
 
     kind: str
@@ -59,6 +59,7 @@ class Step:
     ok: bool = True
     tokens: int = 0
     seconds: float = 0.0
+    call: dict | None = None
 
     def __str__(self) -> str:
         mark = "" if self.ok else " (went wrong)"

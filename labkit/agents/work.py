@@ -47,8 +47,8 @@ class Work:
             result = self._once(call, watch) or result
         finally:
             memory.add({"role": "tool", "tool_call_id": call.id, "content": result.text})
-            what, seconds = call_text(call.tool.name, call.arguments), time.perf_counter() - started
-            turn.steps.append(Step("call", "tool", what, result.text, result.ok, 0, seconds))
+            made, seconds = {"name": call.tool.name, "arguments": call.arguments}, time.perf_counter() - started
+            turn.steps.append(Step("call", "tool", call_text(**made), result.text, result.ok, 0, seconds, made))
 
     def under_way(self) -> str:
         """Say which calls may have happened or not: begun, and without an end that anybody has seen."""

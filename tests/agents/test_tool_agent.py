@@ -43,6 +43,7 @@ def test_a_turn_decides_calls_and_answers_and_every_step_is_in_the_trace(endpoin
     assert turn.steps[1].what == 'lookup_order_status(order_id="1002")' and '"shipped"' in turn.steps[1].result
     assert turn.tokens == turn.steps[3].tokens > 20 and turn.seconds > 0
     told = json.loads(json.dumps(turn.to_dict()))
+    assert told["steps"][1]["call"] == {"name": "lookup_order_status", "arguments": {"order_id": "1002"}}
     assert told["outcome"] == "answered" and [one["kind"] for one in told["steps"]] == [one.kind for one in turn.steps]
     assert "lookup_order_status(order_id=" in str(turn) and str(turn).endswith(turn.text)
 
