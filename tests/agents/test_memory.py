@@ -7,7 +7,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from labkit.agents.compaction import drop_oldest_turns, drop_tool_results, keep_last, shorten_results, summarize
+from labkit.agents.compaction import (
+    Conversation,
+    drop_oldest_turns,
+    drop_tool_results,
+    keep_last,
+    shorten_results,
+    summarize,
+)
 from labkit.agents.facts import facts_in
 from labkit.agents.memory import MILD_FIRST, Memory
 from labkit.agents.tokens import TOO_LONG, TokenCounter, as_text, window_of
@@ -154,6 +161,13 @@ def test_tool_results_go_first_then_turns_then_the_length_of_the_last_result():
     assert "labkit.connect(context=" in error.value.fix
 
 
+def test_the_last_turn_is_kept_even_if_none_is_wanted():
+    talk = Conversation.of(SYSTEM, [], [user("one"), assistant("ok"), user("two"), call("1")])
+    for wanted in (0, 1):
+        assert [one["role"] for one in next(keep_last(wanted)(talk)).messages()] == ["system", "user", "assistant"]
+    assert list(keep_last(2)(talk)) == []
+
+
 def test_open_calls_are_those_without_a_result():
     memory = Memory(fits, 100)
     memory.add(user("x"), call("1"), result("1", "y"), call("2"))
@@ -232,6 +246,8 @@ def test_tokens_are_the_engines_own(endpoint):
     assert counter.exact([user("again and " * 3000)]) == TOO_LONG and not counter.fits(
         [user("again and " * 3000)], 2048
     )
+    short = [user("ok"), assistant("ok")] * 10
+    assert counter.exact(short) <= counter.estimate(short), "their frames count as well"
     assert window_of(endpoint) == 2048
     assert window_of(replace(endpoint, context=0, on_close=None)) >= 2048, (
         "the server's own list of models says it, too"

@@ -7,12 +7,14 @@ import threading
 import pytest
 
 from labkit.agents.memory import Memory
-from labkit.agents.policies import by_engine, by_layer, policy_for
+from labkit.agents.policies import answer_from, by_engine, by_layer, policy_for
 from labkit.agents.tool_agent import ToolAgent
 from labkit.agents.trace import Budget, Outcome
+from labkit.agents.watch import Stopped, Watch
 from labkit.backends.base import Endpoint
 from labkit.backends.capabilities import Capabilities, Capability
 from labkit.errors import UnknownTool
+from labkit.tools import Usage
 
 
 class Engine(http.server.BaseHTTPRequestHandler):
@@ -111,3 +113,12 @@ def test_what_is_no_call_at_all_ends_the_turn_with_a_typed_error(engine, name, a
     turn = agent(engine, shipped).run("Where is it?")
     assert turn.outcome is Outcome.REFUSED and turn.error and [step.kind for step in turn.steps] == ["decide"]
     assert isinstance(turn.error, UnknownTool) == (name == "rm")
+
+
+def test_an_answer_that_nobody_waits_for_is_not_written_to_its_end(endpoint):
+    memory, watch, usage = Memory(lambda messages, room: True, 1000), Watch(60), Usage()
+    memory.add({"role": "user", "content": "Write a long story about a fox and a crow."})
+    watch.cancel()
+    with pytest.raises(Stopped) as stopped:
+        answer_from(endpoint, memory, 100, watch, usage)
+    assert stopped.value.outcome is Outcome.CANCELLED and usage.completion_tokens == 0
