@@ -55,7 +55,7 @@ class TokenCounter:
         if self._frames is None:
             turn = [{"role": "user", "content": "."}, {"role": "assistant", "content": "."}]
             one, three = self.exact(turn[:1]), self.exact([*turn, turn[0]])
-            self._frames = one - 1, -(-(three - one) // 2)
+            self._frames = one - 1, -(-(three - one) // 2) - 1  # less the full stops
         return self._frames
 
     def _text(self, text: str) -> int:

@@ -18,6 +18,8 @@ from labkit.agents.trace import Outcome
 
 __all__ = ["Stopped", "Watch", "background"]
 
+SLICE_S = 0.1  # on Windows, and in a kernel that is interrupted without a signal, Ctrl-C is only seen between two waits
+
 
 class Stopped(Exception):
     """The turn ends here, because somebody or the clock wants it: no error. `outcome` says why."""
@@ -54,8 +56,9 @@ class Watch:
 
     def wait(self, running: Future) -> Any:
         """Return the result of `running`, or raise what it raised. Raises Stopped if the turn must end first."""
-        left = max(0.0, self._ends - time.monotonic())
-        wait([running, self._cancelled], timeout=left, return_when=FIRST_COMPLETED)
+        while not running.done() and not self.over:
+            left = max(0.0, self._ends - time.monotonic())
+            wait([running, self._cancelled], timeout=min(left, SLICE_S), return_when=FIRST_COMPLETED)
         if running.done():
             return running.result()
         raise Stopped(self.over or Outcome.OUT_OF_TIME)

@@ -61,7 +61,9 @@ class Work:
         if running and not running.done():
             return None
         if not running:
-            running = self._left[mark] = Future()  # noted before it starts: then an interrupt cannot come in between
+            running = Future()
+            if not call.tool.repeatable:
+                self._left[mark] = running  # before it starts: then an interrupt cannot come in between
             background(lambda: self.ledger.run(call.tool, call.arguments), running)
         result = watch.wait(running)
         self._left.pop(mark, None)

@@ -2,6 +2,9 @@
 
 import _thread
 import json
+import os
+import signal
+import sys
 import threading
 import time
 
@@ -87,7 +90,7 @@ def test_two_tools_alike_one_is_called_and_two_of_one_name_are_refused(endpoint)
 @pytest.mark.parametrize(
     ("budget", "outcome"),
     [(Budget(steps=5), Outcome.OUT_OF_STEPS), (Budget(tokens=300), Outcome.OUT_OF_TOKENS),
-     (Budget(seconds=1.5), Outcome.OUT_OF_TIME)],
+     (Budget(steps=10**6, tokens=10**9, seconds=1.5), Outcome.OUT_OF_TIME)],
 )  # fmt: skip
 def test_a_model_that_never_stops_ends_at_the_budget(endpoint, desk, budget, outcome):
     agent = ToolAgent(endpoint, [desk.lookup_order_status], budget=budget, decide=never_done)
@@ -164,9 +167,21 @@ def test_cancelled_from_another_thread_nothing_is_done_twice(endpoint, slow):
     assert_never_twice(agent, slow, agent.run(ASKED), Outcome.CANCELLED)
 
 
-def test_ctrl_c_ends_the_turn_and_nothing_is_done_twice(endpoint, slow):
+def by_signal():
+    """Interrupt as Ctrl-C in a terminal does."""
+    signal.raise_signal(signal.SIGINT) if sys.platform == "win32" else os.kill(os.getpid(), signal.SIGINT)
+
+
+def by_flag():
+    """Interrupt the main thread while it waits, without a signal: as kernels are interrupted on Windows."""
+    time.sleep(0.3)
+    _thread.interrupt_main()
+
+
+@pytest.mark.parametrize("interrupt", [by_signal, by_flag])
+def test_ctrl_c_ends_the_turn_and_nothing_is_done_twice(endpoint, slow, interrupt):
     agent = unhurried(endpoint, slow)
-    slow.then = _thread.interrupt_main
+    slow.then = interrupt
     assert_never_twice(agent, slow, agent.run(ASKED), Outcome.CANCELLED)
 
 
@@ -191,7 +206,8 @@ def test_a_look_up_that_was_cancelled_may_be_made_again(endpoint):
     order_status.repeatable = True
     agent = ToolAgent(endpoint, [order_status])
     agent._answer = lambda turn: "…"
-    assert agent.run("Where is my order B-204?").outcome is Outcome.CANCELLED
+    first = agent.run("Where is my order B-204?")
+    assert first.outcome is Outcome.CANCELLED and first.text == "I stopped: cancelled. No call was finished."
     assert agent.run("Where is my order B-204?").steps[1].result == "shipped" and len(looked) == 2
     release.set()
 
