@@ -19,6 +19,20 @@ ASKED, CALL = (
     "What do the stars say for Leo over the next 2 days?",
     {"name": "get_horoscope", "arguments": {"sign": "Leo", "days": 2}},
 )
+# A record, something done, a sentence: beside a sentence alone, a small model answers a record with that very sentence.
+ANSWERED = [
+    {"role": role, "content": content}
+    for asked, information, said in (
+        (
+            "Look up book B-7.",
+            "id: B-7, title: The Sea, shelf: 12, status: lent",
+            "Book B-7, The Sea, shelf 12, is lent.",
+        ),
+        ("Water the roses.", "plant: roses, litres: 2, status: done", "The roses got 2 litres of water. Status: done."),
+        ("How tall is the tower?", "The tower is 120 metres tall.", "The tower is 120 metres tall."),
+    )
+    for role, content in (("user", f"Question: {asked}\nInformation: {information}"), ("assistant", said))
+]
 
 
 def line(tool: Tool) -> str:
@@ -81,13 +95,9 @@ def arguments_messages(tool: Tool, names: Sequence[str], request: str) -> list[d
 
 
 def answer_messages(question: str, results: Sequence[str]) -> list[dict]:
-    """Return the messages that ask for an answer from what the tools returned, put in as plain text after one worked exchange."""
+    """Return the messages that ask for an answer from what the tools returned, put in as plain text after worked exchanges."""
     information = "\n".join(f"Information: {plain(text)}" for text in results)
-    return [
-        {"role": "user", "content": "Question: How tall is the tower?\nInformation: The tower is 120 metres tall."},
-        {"role": "assistant", "content": "The tower is 120 metres tall."},
-        {"role": "user", "content": f"Question: {question}\n{information}"},
-    ]
+    return [*ANSWERED, {"role": "user", "content": f"Question: {question}\n{information}"}]
 
 
 def plain(text: str) -> str:
