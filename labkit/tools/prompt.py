@@ -2,6 +2,8 @@
 
 Small models repeat the format of what they see. So the worked exchange shows the JSON wanted, and a tool's result is put in as
 "Question: … Information: …": raw JSON of earlier calls would be echoed.
+
+Taught in notebook 04, section "Token masks".
 """
 
 from __future__ import annotations
@@ -60,7 +62,10 @@ def listing(tools: Iterable[Tool]) -> str:
 
 
 def call_messages(tools: Sequence[Tool], request: str) -> list[dict]:
-    """Return the messages that ask for one call of one of `tools`, as {"name", "arguments"}."""
+    """Return the messages that ask for one call of one of `tools`, as {"name", "arguments"}.
+
+    Taught in notebook 04, section "Token masks".
+    """
     system = "Answer each request with one call of a function, as JSON. Take the values from the request."
     return [
         {"role": "system", "content": system},
@@ -71,7 +76,10 @@ def call_messages(tools: Sequence[Tool], request: str) -> list[dict]:
 
 
 def name_messages(tools: Sequence[Tool], request: str) -> list[dict]:
-    """Return the messages that ask for the name of the tool alone, as {"name"}."""
+    """Return the messages that ask for the name of the tool alone, as {"name"}.
+
+    Taught in notebook 04, section "Two stages".
+    """
     other = "lock_door(door: string) - Lock a door of the house."
     return [
         {"role": "user", "content": f"Functions:\n{other}\n{EXAMPLE}\nRequest: {ASKED}\nWhich function does it?"},

@@ -121,7 +121,7 @@ def _bytes(token: str, letters: dict[str, int], control: bool) -> bytes:
 
 
 def token_mask(words: Vocabulary, schema: dict, before: str = "") -> Mask:
-    """Return what may follow the text `before` under a JSON `schema`. Raises BadTool if `before` breaks it, or none could hold it."""
+    """Return what may follow the text `before` under a JSON `schema`. Raises BadTool if `before` breaks it, or it is none."""
     return masks(words, schema, [before])[0]
 
 

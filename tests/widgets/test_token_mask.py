@@ -1,4 +1,4 @@
-"""A mask allows just what can still become valid: shown on the bundled model's vocabulary and on one small enough to think through."""
+"""A mask allows just what can still become valid: on the bundled model's vocabulary, and on one small enough to think through."""
 
 import json
 
