@@ -30,6 +30,7 @@
     │   ├── ToolFailed               it raised, or gave nothing that can be shown
     │   ├── ToolTimeout              it did not end in time
     │   └── UnfinishedCall           begun before and never finished: not repeated
+    ├── OrchestrationError           several agents at work, and no answer came of it
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
         └── UnknownExercise          no such exercise
@@ -47,6 +48,7 @@ __all__ = [
     "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
+    "OrchestrationError",
     "CourseError", "UnknownLesson", "UnknownExercise",
 ]  # fmt: skip
 
@@ -188,6 +190,10 @@ class ToolTimeout(ToolError):
 
 class UnfinishedCall(ToolError):
     """The same call was begun before and never finished, so it is not repeated."""
+
+
+class OrchestrationError(LabkitError):
+    """Several agents at work, and no answer came of it."""
 
 
 class CourseError(LabkitError):
