@@ -25,6 +25,7 @@ __all__ = ["Case", "Score", "ask", "cases", "five_at_once", "five_behind_a_route
            "score", "tell"]  # fmt: skip
 
 Way = Callable[[str], Awaitable[Outcome]]
+MOST_TOKENS = 24  # a fact of the desk fits in; what a model says after it is none
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def one_agent(endpoint: Any, change: Callable[[Callable], Callable] = tell, rout
     async def way(text: str) -> Outcome:
         team, must = Team(endpoint), tools[route(text).to] if route else ""
         mine = [change(tool) for tool in Desk().tools()]
-        clerk = team.member("clerk", "You help customers of a shop.", mine, must=must)
+        clerk = team.member("clerk", "You help customers of a shop.", mine, must=must, max_tokens=MOST_TOKENS)
         return await team.run(SequentialBuilder(participants=[clerk]).build(), text)
 
     return way
@@ -105,7 +106,10 @@ def five_with_handoff(endpoint: Any) -> Way:
 
     async def way(text: str) -> Outcome:
         team = Team(endpoint)
-        front, five = team.member("front", "You pass customers on to the right colleague."), list(_five(team).values())
+        front, five = (
+            team.member("front", "You pass customers on to the right colleague.", max_tokens=MOST_TOKENS),
+            list(_five(team).values()),
+        )
         builder = HandoffBuilder(
             participants=[front, *five], termination_condition=lambda said: said[-1].role != "user"
         )
@@ -127,7 +131,9 @@ def five_at_once(endpoint: Any) -> Way:
 def _five(team: Team, must: str = "") -> dict:
     tools = {tool.__name__: tell(tool) for tool in Desk().tools()}
     return {
-        one.name: team.member(one.name, one.does, [tools[one.tool]], must=one.tool if one.name == must else "")
+        one.name: team.member(
+            one.name, one.does, [tools[one.tool]], must=one.tool if one.name == must else "", max_tokens=MOST_TOKENS
+        )
         for one in specialists()
     }
 

@@ -49,7 +49,7 @@ class Hop:
 class Trace:
     """The hops of one run, in the order in which they ended.
 
-    hub: the agent that leads a group, if one does; the others then hear it alone, and it hears whoever spoke last. private: whether
+    hub: the agent that leads a group, if one does; each then hears whoever spoke last. private: whether
     the request may not leave this machine.
     """
 
@@ -64,14 +64,12 @@ class Trace:
         self.private, self.started = private, time.perf_counter()
 
     def source(self, agent: str, messages: Sequence[Message]) -> str:
-        """Return whom `agent` hears: who handed over to it, the hub, or the author of the last message that is not its own."""
+        """Return whom `agent` hears: who handed over to it, who spoke last in a led group, else the last message's other author."""
         last = self.hops[-1] if self.hops else None
         if last and last.to == agent:
             return last.agent
-        if self.hub and agent != self.hub:
-            return self.hub
-        if self.hub:
-            return last.agent if last else USER  # itself, when it thinks on without asking anybody
+        if self.hub:  # one speaks at a time; the hub hears itself when it thinks on without asking anybody
+            return last.agent if last else USER
         others = [one.author_name for one in messages if one.author_name and one.author_name != agent]
         return others[-1] if others else USER
 

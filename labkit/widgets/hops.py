@@ -66,7 +66,7 @@ def hop_table(hops: Sequence[Hop]) -> str:
     wide = max([5, *(len(f"{one.source} → {one.agent}") for one in hops)])
     lines = [f"{'hop':<{wide}} {'began':>6} {'seconds':>7} {'in':>5} {'out':>4}  called"]
     for one in hops:
-        note = f"failed: {one.error}" if one.error else ", ".join(name for name, _ in one.calls)
+        note = f"failed: {one.error[:60]}" if one.error else ", ".join(name for name, _ in one.calls)
         who = f"{one.source} → {one.agent}"
         times = f"{one.began:>6.2f} {one.seconds:>7.2f}"
         lines.append(f"{who:<{wide}} {times} {one.tokens_in:>5} {one.tokens_out:>4}  {note}".rstrip())
