@@ -42,6 +42,7 @@
     │       └── NotApproved          risky, and nobody approved exactly this call
     ├── AuditError                   the audit log
     │   └── AuditBroken              its chain does not hold: edited, cut or reordered
+    ├── OrchestrationError           several agents at work, and no answer came of it
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
         └── UnknownExercise          no such exercise
@@ -60,7 +61,7 @@ __all__ = [
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull", "Expired", "Cancelled",
     "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
-    "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken",
+    "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken", "OrchestrationError",
     "CourseError", "UnknownLesson", "UnknownExercise",
 ]  # fmt: skip
 
@@ -250,6 +251,10 @@ class AuditError(LabkitError):
 
 class AuditBroken(AuditError):
     """The log's chain does not hold: something was edited, cut off or reordered."""
+
+
+class OrchestrationError(LabkitError):
+    """Several agents at work, and no answer came of it."""
 
 
 class CourseError(LabkitError):

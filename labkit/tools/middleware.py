@@ -27,6 +27,7 @@ from agent_framework import (
     Message,
     ResponseStream,
 )
+from agent_framework.exceptions import MiddlewareException
 
 from labkit.errors import ToolError
 from labkit.tools.decide import Decision, decide
@@ -191,6 +192,9 @@ class CallGuard(FunctionMiddleware):
         except TimeoutError:
             context.result = f"Error: {name} did not end within {ledger.seconds:g} s."
             return  # it may still go on: the call stays unfinished
+        except MiddlewareException:  # the framework's own signal, as of a handoff: no failure of the tool
+            ledger.finish(mark)
+            raise
         except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the agent shall see what
             ledger.finish(mark)
             context.result = f"Error: {name} failed. {type(error).__name__}: {str(error)[:200]}"
