@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve, tools
+from labkit.cli import backends, bench, chat, claims, convert, course, formats, models, quantize, record, serve, tools
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 for group in (course, chat, models, backends, claims, convert, quantize, serve, record):
     app.add_typer(group.app)
+bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
 
