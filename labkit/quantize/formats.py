@@ -27,9 +27,9 @@ from labkit.paths import data_dir
 from labkit.progress import Progress, silent
 from labkit.quantize.agreement import Agreement, agreement
 from labkit.quantize.forms import Form, form, forms
-from labkit.quantize.ladder import evaluation_text
 from labkit.quantize.measure import Spread, into_cache, peak_bytes
 from labkit.quantize.probe import token_ids
+from labkit.quantize.texts import evaluation_text
 
 __all__ = ["Figure", "Formats", "Measured", "Missing", "formats", "questions"]
 
