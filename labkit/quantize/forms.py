@@ -30,13 +30,17 @@ __all__ = ["Form", "form", "forms"]
 
 @dataclass(frozen=True)
 class Form:
-    """One form. says: a few words. engine: who reads it. level: a type of the ladder; or variant: of the catalogue's model."""
+    """One form. says: a few words. engine: who reads it. level: a type of the ladder; or variant: of the catalogue's model.
+
+    note: what a reader of its figures must know.
+    """
 
     id: str
     says: str
     engine: str
     level: str = ""
     variant: str = ""
+    note: str = ""
 
     def path(self, model: str, progress: Progress = silent) -> Path:
         """Return the file or folder that the engine reads; make it if it is not here. progress counts bytes.

@@ -50,12 +50,11 @@ def _share(share: Share) -> str:
 
 
 def _notes(measured: Sequence[Measured]) -> list[str]:
+    found = [f"{one.form.id}: {one.form.note}" for one in measured if one.form.note]
     other = [one.form.id for one in measured if not one.same_prompt]
-    if not other:
-        return []
-    return [
-        f"{', '.join(other)}: the engine made another prompt of the questions; agreement is not the format's alone."
-    ]
+    if other:
+        found.append(f"{', '.join(other)}: the engine made another prompt; agreement is not the format's alone.")
+    return found
 
 
 def _missing(one: Missing) -> str:

@@ -82,7 +82,8 @@ def frameworks(found: Formats, machine: Machine | None = None) -> FrameworkTable
     """Return every engine on every hardware of the table, with what `found` measured on `machine` (default: this one)."""
     known = facts(machine)
     rows = tuple(_row(one, known, found) for one in _table())
-    return FrameworkTable(rows, f"Engines by hardware. Measured on {found.machine}")
+    title = f"Engines by hardware; × as fast as {found.measured[0].form.id}. Measured on {found.machine}"
+    return FrameworkTable(rows, title)
 
 
 def _row(one: dict, known: dict[str, str], found: Formats) -> Row:
@@ -95,14 +96,17 @@ def _here(one: dict, known: dict[str, str], found: Formats) -> str:
         return ELSEWHERE
     its = [form for form in found.measured if form.form.engine == one["engine"]]
     if its:
-        return "; ".join(map(_figures, its))
+        return "; ".join(_figures(form, found.measured[0]) for form in its)
     missing = next((gone for gone in found.missing if gone.form.engine == one["engine"]), None)
-    return f"not measured: {missing.why or missing.what}" if missing else "not measured: not in this run"
+    return f"not here: {missing.why or missing.what}" if missing else "not measured in this run"
 
 
-def _figures(one: Measured) -> str:
-    read, write = one.prompt.ratio.value, one.decode.ratio.value
-    return f"{one.form.id} reads {read:.2g}, writes {write:.2g} times as fast as GGUF F16"
+def _figures(one: Measured, reference: Measured) -> str:
+    if one is reference:
+        return (
+            f"{one.form.id} reads {one.prompt.value.value:.0f} and writes {one.decode.value.value:.0f} tokens a second"
+        )
+    return f"{one.form.id} reads × {one.prompt.ratio.value:.2g}, writes × {one.decode.ratio.value:.2g}"
 
 
 def _so(when: dict, known: dict[str, str]) -> bool:
