@@ -4,6 +4,8 @@
 
 Answers are greedy: each token is the likeliest after what stands before. So up to the first difference both forms were asked the
 same question at every token, and that is what `next_token` counts. After it they speak of different things, and nothing is counted.
+
+Taught in notebook 03, section "The same model in other formats".
 """
 
 from __future__ import annotations

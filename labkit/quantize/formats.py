@@ -7,6 +7,8 @@
 One engine is alive at a time. In each round every form is started, reads a stretch of text and goes on writing; the order turns
 round with each round, and ratios are formed round by round, so whatever else the machine does meets all forms. In the first
 round each form also answers the questions of data/questions.toml, greedily. Answers are cut into tokens by the reference.
+
+Taught in notebook 03, section "The same model in other formats".
 """
 
 from __future__ import annotations

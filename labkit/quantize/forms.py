@@ -5,6 +5,8 @@
     with one.serve("smollm2-135m", path) as endpoint: ...
 
 Every call of `serve` starts an engine of its own, so that its start can be timed.
+
+Taught in notebook 03, section "The same model in other formats".
 """
 
 from __future__ import annotations

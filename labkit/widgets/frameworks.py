@@ -5,6 +5,8 @@
 
 The rows stand in data/runtimes.toml. A figure belongs to a row only if labkit runs that engine in that way on this machine; no
 figure is taken over from anywhere else.
+
+Taught in notebook 03, section "The same model in other formats".
 """
 
 from __future__ import annotations
