@@ -17,7 +17,7 @@ from labkit.tools.items import Item, items
 
 __all__ = ["Share", "TaskScore", "score"]
 
-EVERY = 3  # every third item: enough to count, few enough for ten rungs
+EVERY = 5  # every fifth item: each takes about a second, and there are ten rungs
 NONE = "none"
 
 
@@ -60,7 +60,7 @@ class TaskScore:
 
 
 def score(endpoint, on_call: Callable[[int, int], None] = lambda done, total: None) -> TaskScore:
-    """Return the score of an endpoint on the shop's unseen messages, and on tool items of the development half: 50 short calls.
+    """Return the score of an endpoint on the shop's unseen messages, and on tool items of the development half: 42 short calls.
 
     on_call(done, total) hears of each. Raises what `Endpoint.chat` raises, except for answers that do not fit the schema:
     those are counted.
@@ -83,7 +83,7 @@ def _sorting() -> list[tuple]:
 
 
 def _choosing() -> list[tuple]:
-    """Requests to choose a tool for, or none: every third item; three of the others are shown beforehand."""
+    """Requests to choose a tool for, or none: every fifth item; three of the others are shown beforehand."""
     several, none = ([one for one in items("dev") if one.kind == kind] for kind in ("several", "none"))
     shown = [(_listed(one), one.call or NONE) for one in (several[1], none[1], several[2])]
     scored = [*several[::EVERY], *none[::EVERY]]

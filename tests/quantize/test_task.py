@@ -7,7 +7,7 @@ from labkit.tools.items import toolbox
 
 def test_tools_are_chosen_among_those_of_the_development_half():
     dev, work = toolbox("dev"), task._choosing()
-    assert len(work) == 20
+    assert len(work) == 12
     for text, right, options, shown, _ in work:
         assert right in options and options[-1] == "none" and set(options) - {"none"} <= dev.keys()
         assert all(f"\n{name}: " in text for name in options)
@@ -32,9 +32,9 @@ class Always:
 def test_form_and_choice_are_counted_apart():
     found = task.score(Always("none"))
     nones = sum(right == "none" for _, right, *_ in task._choosing())
-    assert (found.tool_choice.right, found.tool_choice.n) == (nones, 20)
-    assert found.classification.right == 0 and found.schema.right == 20, "`none` is no topic of a message"
-    assert found.right.n == found.schema.n == 50
+    assert (found.tool_choice.right, found.tool_choice.n) == (nones, 12)
+    assert found.classification.right == 0 and found.schema.right == 12, "`none` is no topic of a message"
+    assert found.right.n == found.schema.n == 42
 
 
 def test_an_answer_that_fits_no_schema_is_counted_and_not_raised():
