@@ -21,8 +21,8 @@ from labkit.backends.answer import Reply, Stream
 from labkit.backends.base import Endpoint, Messages
 from labkit.errors import ConfigError
 from labkit.operate import semconv as names
-from labkit.operate.calls import Calls
 from labkit.operate.bounded_labels import Labels
+from labkit.operate.calls import Calls
 from labkit.operate.spans import Spans
 
 __all__ = ["Telemetry", "Watched"]
