@@ -54,8 +54,8 @@ def errors(dest: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def one_writer(dest: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the right to write `dest` for the block; call `waiting()` ten times a second while another process has it.
+def one_writer(dest: Path, waiting: Callable[[], None] = lambda: None, poll_s: float = POLL_S) -> Iterator[None]:
+    """Hold the right to write `dest` for the block; call `waiting()` every `poll_s` seconds while another process has it.
 
     The right ends with the process that holds it, however it ends. Nothing is left behind, except an empty `.lock` file
     after a kill -9, which the next writer takes over.
@@ -63,7 +63,7 @@ def one_writer(dest: Path, waiting: Callable[[], None] = lambda: None) -> Iterat
     lock = dest.with_name(dest.name + ".lock")
     while (handle := _take(lock)) is None:
         waiting()
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
     try:
         yield
     finally:

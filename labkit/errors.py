@@ -18,18 +18,31 @@
     │   ├── EngineMissing            not installed here
     │   ├── EngineStartError         it did not come up
     │   ├── EngineDied               it was up and is gone
-    │   └── EngineTimeout            it is up and does not answer in time
+    │   ├── EngineTimeout            it is up and does not answer in time
+    │   └── OverBudget               its model does not fit the memory budget
     ├── RequestError                 one request
     │   ├── ContextTooLong           the prompt does not fit the model's context window
     │   ├── UnsupportedParameter     the engine would silently ignore this parameter
-    │   └── Refused                  the engine said no (wrong key, unknown model, bad value)
+    │   ├── Refused                  the engine said no (wrong key, unknown model, bad value)
+    │   ├── QueueFull                too many wait already
+    │   ├── Expired                  its time was over before it was answered
+    │   ├── Cancelled                it was taken back, or the queue closed
+    │   ├── Blocked                  a guard does not let this text pass
+    │   ├── RateLimited              too many requests, or too much of a quota, from one caller
+    │   └── CircuitOpen              the endpoint failed too often and is left alone for a while
     ├── ToolError                    tools, and a model's calls of them
     │   ├── BadTool                  its schema or signature cannot be used
     │   ├── UnknownTool              no tool of that name
     │   ├── BadCall                  what the model wrote is no call that may be executed
     │   ├── ToolFailed               it raised, or gave nothing that can be shown
     │   ├── ToolTimeout              it did not end in time
-    │   └── UnfinishedCall           begun before and never finished: not repeated
+    │   ├── UnfinishedCall           begun before and never finished: not repeated
+    │   └── Denied                   this caller's role has no right to it
+    │       ├── OutOfScope           the tool, but not for this data
+    │       └── NotApproved          risky, and nobody approved exactly this call
+    ├── AuditError                   the audit log
+    │   └── AuditBroken              its chain does not hold: edited, cut or reordered
+    ├── OrchestrationError           several agents at work, and no answer came of it
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
         └── UnknownExercise          no such exercise
@@ -44,9 +57,11 @@ __all__ = [
     "ConfigError", "UnknownModel", "UnknownBackend", "VersionMismatch",
     "WeightsError", "OfflineError", "ProxyError", "CertificateError", "DownloadError", "HashMismatch", "NoSpace",
     "BadModelFile", "QuantizeError",
-    "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
-    "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused",
+    "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout", "OverBudget",
+    "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull", "Expired", "Cancelled",
+    "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
+    "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken", "OrchestrationError",
     "CourseError", "UnknownLesson", "UnknownExercise",
 ]  # fmt: skip
 
@@ -146,6 +161,10 @@ class EngineTimeout(EngineError):
     """The engine is up and does not answer in time."""
 
 
+class OverBudget(EngineError):
+    """The model does not fit the memory budget, or all that is loaded is in use or pinned."""
+
+
 class RequestError(LabkitError):
     """Something about one request."""
 
@@ -160,6 +179,30 @@ class UnsupportedParameter(RequestError):
 
 class Refused(RequestError):
     """The engine said no: wrong key, unknown model, bad value."""
+
+
+class QueueFull(RequestError):
+    """So many requests wait already that one more is not taken."""
+
+
+class Expired(RequestError):
+    """The request's time was over before it was answered."""
+
+
+class Cancelled(RequestError):
+    """The request was taken back, or the queue closed before it was answered."""
+
+
+class Blocked(RequestError):
+    """A guard does not let this text pass."""
+
+
+class RateLimited(RequestError):
+    """Too many requests, or too much of a quota, from one caller."""
+
+
+class CircuitOpen(RequestError):
+    """The endpoint failed too often and is left alone for a while."""
 
 
 class ToolError(LabkitError):
@@ -188,6 +231,30 @@ class ToolTimeout(ToolError):
 
 class UnfinishedCall(ToolError):
     """The same call was begun before and never finished, so it is not repeated."""
+
+
+class Denied(ToolError):
+    """The caller's role has no right to the tool."""
+
+
+class OutOfScope(Denied):
+    """The role may use the tool, but not for this data."""
+
+
+class NotApproved(Denied):
+    """The tool is risky, and nobody who may has approved exactly this call."""
+
+
+class AuditError(LabkitError):
+    """Something about the audit log."""
+
+
+class AuditBroken(AuditError):
+    """The log's chain does not hold: something was edited, cut off or reordered."""
+
+
+class OrchestrationError(LabkitError):
+    """Several agents at work, and no answer came of it."""
 
 
 class CourseError(LabkitError):

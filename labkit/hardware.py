@@ -22,7 +22,7 @@ from labkit import _cgroup, _probes, paths
 from labkit._fit import Fit, judge, size_text
 from labkit.errors import EngineMissing
 
-__all__ = ["Fact", "Gpu", "Machine", "Fit", "machine", "fits", "bounded_threads", "gpus_from_engine"]
+__all__ = ["Fact", "Gpu", "Machine", "Fit", "machine", "fits", "bounded_threads", "gpus_from_engine", "memory"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,11 @@ def machine() -> Machine:
         disk_free_bytes=_disk_free(),
         **_memory(),
     )
+
+
+def memory() -> dict[str, Fact]:
+    """Return `ram_total_bytes`, `ram_limit_bytes` and `ram_free_bytes` alone, read anew: cheap enough for once a second."""
+    return _memory()
 
 
 def fits(model: Any, machine: Machine | None = None, context: int = 2048, parallel: int = 1) -> Fit:

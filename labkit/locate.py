@@ -29,7 +29,7 @@ from labkit.errors import ConfigError, DownloadError, NoSpace, ProxyError, Weigh
 if TYPE_CHECKING:
     from labkit.catalog import Source
 
-__all__ = ["Remote", "locate"]
+__all__ = ["Remote", "locate", "on_hub"]
 
 HUB = "https://huggingface.co"
 PIP_PATIENCE_S = 300  # an index without separate metadata makes pip read the whole wheel
@@ -70,6 +70,17 @@ def locate(source: Source, by_hand: str = "") -> Remote:
         return _hub_file(source, by_hand)
     what = f"{source.id or source.format} is not a file that labkit fetches"
     raise ConfigError(what, f"{source.engine} gets it itself, via {source.via}", by_hand or "labkit models")
+
+
+def on_hub(repository: str, revision: str, path: str) -> tuple[str, dict[str, str]]:
+    """Return the address of a hub's file (on HF_ENDPOINT, else Hugging Face), and the headers with HF_TOKEN if there is one.
+
+    repository: "OWNER/NAME", with "datasets/" before it for a data set.
+    """
+    base = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
+    token = os.environ.get("HF_TOKEN", "").strip()
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return f"{base}/{repository}/resolve/{revision}/{quote(path)}", headers
 
 
 def _wheel(source: Source, by_hand: str) -> Remote:
@@ -122,10 +133,7 @@ def _is_proxy(host: str) -> bool:
 
 
 def _hub_file(source: Source, by_hand: str) -> Remote:
-    base = os.environ.get("HF_ENDPOINT", "").rstrip("/") or HUB
-    url = f"{base}/{source.id}/resolve/{source.revision or 'main'}/{quote(source.file)}"
-    token = os.environ.get("HF_TOKEN", "").strip()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    url, headers = on_hub(source.id, source.revision or "main", source.file)
     sha256, size = source.sha256, source.bytes
     if sha256 is None:
         sha256, size = _linked(url, headers, by_hand)

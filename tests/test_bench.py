@@ -5,7 +5,7 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.bench import overhead, stats
+from labkit.bench import monitoring, overhead, stats
 
 
 def quiet(label, done, total):
@@ -16,6 +16,13 @@ def test_client_cost_compares_the_two_clients_on_one_stub():
     cost = overhead.client_cost(20, quiet)
     assert cost.calls == 20 and cost.labkit_ms > 0 and cost.openai_ms > 0
     assert cost.difference_low_ms <= cost.difference_ms <= cost.difference_high_ms
+
+
+def test_monitoring_cost_has_calls_and_the_share_of_a_core(endpoint):
+    cost = monitoring.monitoring_cost(20, quiet, seconds=2)
+    assert cost.calls == 20 and cost.call_low_ms <= cost.call_ms <= cost.call_high_ms
+    assert cost.chunk_us > 0 and cost.sample_ms > 0 and cost.core_percent >= 0
+    assert cost.within == (cost.call_ms <= 1 and cost.core_percent <= 2)
 
 
 def test_throughput_writes_the_same_tokens_on_both_sides(endpoint):

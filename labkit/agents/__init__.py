@@ -18,6 +18,16 @@ world comes through the percept.
 | `recommender` | a reader with hidden tastes | learning |
 | `choice`, `shop` | messages from customers | a language model decides |
 
+A language model with tools, at the shop's service desk (`desk`):
+
+| module | what it holds |
+| --- | --- |
+| `tool_agent` | the loop: decide, call, look, answer; a budget, a trace, a cancel |
+| `policies`, `work`, `watch`, `trace` | who decides; a step done and written down; waiting no longer than wanted; what happened |
+| `memory`, `compaction`, `tokens`, `facts` | a conversation that fits a small window, by the engine's own count |
+| `history` | the same memory under Agent Framework |
+| `router`, `hybrid`, `bigger` | rules, then a classifier, then a model, then a bigger one |
+
 Taught in notebook 01, sections "Reflex" and "From chatbot to agent".
 """
 

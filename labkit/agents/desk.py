@@ -5,6 +5,8 @@
     Agent(client=endpoint.chat_client(), tools=desk.tools())
 
 What is not there raises CourseError, and an agent sees that as the tool's answer.
+
+Taught in notebook 04, sections "Six steps" and "Agent Framework".
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class _SharedEngines:
     def _handle(self, engine: Endpoint, key: tuple, users: set) -> Endpoint:
         token = object()
         users.add(token)
-        handle = replace(engine)
+        handle = replace(engine, context=key[2].context)
         # Not run at exit: the leash ends the engine then, without the time that stopping politely takes.
         release = weakref.finalize(handle, self._release, key, engine, users, token)
         release.atexit = False

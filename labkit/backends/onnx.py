@@ -19,6 +19,19 @@ def available() -> Availability:
     return bridge.installed("onnxruntime-genai", "onnx", "onnx")
 
 
+def providers() -> dict[str, bool]:
+    """Return every execution provider that the installed ONNX Runtime knows by name, and whether this build has it.
+
+    {} where ONNX Runtime is not installed. A provider that it has may still want drivers.
+    """
+    if not available():
+        return {}
+    import onnxruntime
+
+    here = onnxruntime.get_available_providers()
+    return {name: name in here for name in onnxruntime.get_all_providers()}
+
+
 def start(model, settings: Settings) -> Endpoint:
     """Start ONNX Runtime on `model` (a catalog Model) and return its endpoint.
 

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from labkit.bench.monitoring import monitoring_cost
 from labkit.bench.stats import median_interval
 
 HERE = Path(__file__).parent
@@ -47,10 +48,18 @@ class Throughput:
 
 
 def measure(calls: int = 400, rounds: int = 5, progress: Progress | None = None) -> dict:
-    """Return {"client": …, "throughput": […]} as JSON-ready dicts. About three minutes; the machine should be idle."""
+    """Return {"client": …, "monitoring": …, "throughput": […]} as JSON-ready dicts.
+
+    About three minutes and a half; the machine should be idle.
+    """
     tell = progress or (lambda label, done, total: None)
     client = client_cost(calls, tell)
-    return {"client": asdict(client), "throughput": [asdict(row) for row in throughput(rounds, tell)]}
+    watching = asdict(monitoring_cost(calls, tell))
+    return {
+        "client": asdict(client),
+        "monitoring": watching,
+        "throughput": [asdict(row) for row in throughput(rounds, tell)],
+    }
 
 
 def client_cost(calls: int, tell: Progress) -> ClientCost:

@@ -11,7 +11,25 @@ import sys
 
 import typer
 
-from labkit.cli import backends, bench, chat, claims, convert, course, models, quantize, record, serve, tools
+from labkit.cli import (
+    audit,
+    backends,
+    bench,
+    chat,
+    claims,
+    convert,
+    course,
+    deploy,
+    formats,
+    guards,
+    models,
+    monitor,
+    quantize,
+    record,
+    serve,
+    soak,
+    tools,
+)
 from labkit.cli.common import complain
 from labkit.errors import LabkitError
 
@@ -23,10 +41,14 @@ app = typer.Typer(
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
-for group in (course, chat, models, backends, claims, convert, quantize, serve, record):
+for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor):
     app.add_typer(group.app)
+bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
+app.add_typer(deploy.app, name="deploy")
+app.add_typer(audit.app, name="audit")
+app.add_typer(guards.app, name="guards")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 

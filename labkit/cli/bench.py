@@ -141,10 +141,46 @@ def overhead(
     rounds: Annotated[int, typer.Option(min=1, help="Rounds at each concurrency.")] = 5,
     as_json: Json = False,
 ) -> None:
-    """What labkit costs beside the plain openai client, and beside xllamacpp driven directly."""
+    """What labkit costs beside the plain openai client, and beside xllamacpp driven directly; and what monitoring costs.
+
+    The exit status is 1 where monitoring costs more than 1 ms a call, or more than 2 % of a core.
+    """
     from labkit.bench.overhead import measure
 
     found = _watched(measure, calls, rounds)
+    _say_overhead(found, as_json)
+    if not found["monitoring"]["within"]:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: **labkit bench monitoring --json** (half a minute)")
+def monitoring(
+    calls: Annotated[int, typer.Option(min=20, help="Pairs of calls to the stub.")] = 400,
+    seconds: Annotated[int, typer.Option(min=2, help="Seconds of watching an engine at 1 Hz.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """What monitoring costs alone: milliseconds a call, and share of a core at one sample a second.
+
+    The exit status is 1 where that is more than 1 ms, or more than 2 %.
+    """
+    from labkit.bench.monitoring import monitoring_cost
+
+    found = asdict(_watched(monitoring_cost, calls, seconds=seconds))
+    print_out(found if as_json else _watching(found))
+    if not found["within"]:
+        raise typer.Exit(1)
+
+
+def _watching(found: dict) -> str:
+    call, sure = f"{found['call_ms']:+.3f}", f"[{found['call_low_ms']:+.3f}, {found['call_high_ms']:+.3f}]"
+    return (
+        f"monitoring: {call} ms a call {sure}, {found['call_cpu_ms']:.3f} ms of processor, "
+        f"{found['chunk_us']:.0f} µs a chunk; {found['core_percent']:.2f} % of a core at 1 Hz "
+        f"(idle {found['idle_percent']:.2f} %), {found['sample_ms']:.1f} ms a sample"
+    )
+
+
+def _say_overhead(found: dict, as_json: bool) -> None:
     if as_json:
         return print_out(found)
     client = found["client"]
@@ -152,6 +188,7 @@ def overhead(
         f"one chat call: labkit {client['labkit_ms']:.2f} ms, openai {client['openai_ms']:.2f} ms, difference "
         f"{client['difference_ms']:+.3f} ms [{client['difference_low_ms']:+.3f}, {client['difference_high_ms']:+.3f}]"
     )
+    print_out(_watching(found["monitoring"]))
     for row in found["throughput"]:
         print_out(
             f"{row['concurrency']:>2} at once: labkit {row['labkit_tokens_per_second']:.0f} tokens/s, directly "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Annotated
 
@@ -22,6 +23,16 @@ def complain(text: str, status: int = 0) -> int:
     """Print to stderr; return the exit status."""
     print(text, file=sys.stderr)
     return status
+
+
+def key_of(name: str) -> str:
+    """Return the key that the environment variable `name` holds. Raises ConfigError if it is not set."""
+    from labkit.errors import ConfigError
+
+    if key := os.environ.get(name):
+        return key
+    why = "without a key, any program of this machine could use the engine"
+    raise ConfigError(f"The environment variable {name} is not set.", why, f"export {name}=$(openssl rand -hex 16)")
 
 
 class ProgressLine:

@@ -24,6 +24,9 @@ def quantize(
     requantize: Annotated[bool, typer.Option(help="Accept a source that is quantized already.")] = False,
     no_fallback: Annotated[bool, typer.Option(help="Refuse where rows do not divide into a type's blocks.")] = False,
     chunks: Annotated[int, typer.Option(min=1, max=120, help="Stretches of 512 tokens that are scored.")] = 4,
+    text: Annotated[
+        str, typer.Option(help="Scored on: moby-dick, wikitext-2 (from the hub), or a file.")
+    ] = "moby-dick",
     exclusive: Annotated[bool, typer.Option(help="Use every core: for a machine with nothing else to do.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -44,6 +47,7 @@ def quantize(
         requantize=requantize,
         no_fallback=no_fallback,
         chunks=chunks,
+        text=text,
         exclusive=exclusive,
         progress=progress_bar(unit="step"),
         on_rung=lambda one: None if as_json else print_out(_line(one)),

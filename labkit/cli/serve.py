@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Backend, Json, Model, print_out
+from labkit.cli.common import Backend, Json, Model, key_of, print_out
 
 app = typer.Typer()
 
@@ -33,7 +33,7 @@ def serve(
     from labkit.backends.serve import serve as start
 
     signal.signal(signal.SIGTERM, _end)
-    key = _key(key_env) if key_env else ""
+    key = key_of(key_env) if key_env else ""
     if not as_json:
         print(f"Starting {'an engine' if backend == 'auto' else backend} …", file=sys.stderr, flush=True)
     with start(backend, model, port=port, key=key, context=context, parallel=parallel) as service:
@@ -55,15 +55,6 @@ def _tell(service, key_env: str, as_json: bool) -> None:
         copied = "\n\n".join(f"{name}:\n{line}" for name, line in lines.items())
         print_out(f"{service.model} on {endpoint.backend}{version}, until Ctrl-C.\n\n{rows}\n\n{copied}")
     sys.stdout.flush()
-
-
-def _key(name: str) -> str:
-    from labkit.errors import ConfigError
-
-    if key := os.environ.get(name):
-        return key
-    why = "without a key, any program of this machine could use the engine"
-    raise ConfigError(f"The environment variable {name} is not set.", why, f"export {name}=$(openssl rand -hex 16)")
 
 
 def _end(number, frame) -> None:

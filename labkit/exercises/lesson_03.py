@@ -1,4 +1,4 @@
-"""The exercises of lesson 03: a block by hand, its bits, a level under limits, what tipped the answer, what is fragile."""
+"""The exercises of lesson 03: a block by hand, its bits, a level under limits, what tipped the answer, what is fragile, who agrees."""
 
 from __future__ import annotations
 
@@ -458,4 +458,101 @@ WIDEST_THAT_FITS = Exercise(
     ),
 )
 
-EXERCISES = [QUANTIZE_BLOCK, BITS_PER_WEIGHT, CHOOSE_LEVEL, TIPPED_BY, FRAGILE, WIDEST_THAT_FITS]
+# -- The same model in other formats ------------------------------------------------------------------------------------
+
+
+def check_agreed(agreed):
+    require(callable(agreed), f"{show(agreed)} is not a function.")
+    found = agreed([5, 7, 9, 2], [5, 7, 8, 2])
+    require(
+        isinstance(found, tuple) and len(found) == 2,
+        f"return two numbers, the places that agree and the places that count; yours returned {show(found)}.",
+    )
+    require(
+        found[0] != 3,
+        "the 2 at the end stands behind a difference, where the two had different words before: it counts for nothing.",
+    )
+    require(
+        found[1] != 4, "places count up to the first difference, that one included; the rest was not the same question."
+    )
+    require(found == (2, 3), f"two places agree, and the third differs: (2, 3); yours says {show(found)}.")
+    require(agreed([5, 7], [5, 7]) == (2, 2), "two equal answers differ at no place: (2, 2) for two tokens.")
+    require(
+        agreed([5, 7], [5, 7, 9]) == (2, 3),
+        "one answer ends where the other goes on: that is a difference as well, at the third place.",
+    )
+
+
+AGREED = Exercise(
+    id="03.7",
+    title="Where two answers agree",
+    section="The same model in other formats",
+    task=(
+        "Write `agreed(reference, other)`: two answers, as lists of token ids. Return a tuple: how many places agree, and how many "
+        "count. A place counts as long as everything before it is the same in both."
+    ),
+    expects="a function of two lists that returns a tuple of two whole numbers",
+    check=check_agreed,
+    hints=[
+        "Go through both lists together and stop at the first difference.",
+        "All places before the difference agree; the difference itself counts too, and nothing behind it.",
+        "`zip` stops at the shorter list: if the lists are not equal, there is a difference even so.",
+    ],
+    solution=(
+        "def agreed(reference, other):\n"
+        "    same = 0\n"
+        "    while same < min(len(reference), len(other)) and reference[same] == other[same]:\n"
+        "        same += 1\n"
+        "    return same, same + (reference != other)"
+    ),
+    why="A model is asked anew at each token. Behind a difference two forms answer different questions.",
+    answers=Answers(
+        blank=["def agreed(reference, other):\n    ..."],
+        wrong=[
+            Wrong("agreed = (2, 3)", "not a function", "one answer"),
+            Wrong(
+                "def agreed(a, b):\n    return sum(x == y for x, y in zip(a, b)) / len(a)",
+                "two numbers",
+                "returns a share",
+            ),
+            Wrong(
+                "def agreed(a, b):\n    return sum(x == y for x, y in zip(a, b)), len(a)",
+                "behind a difference",
+                "counts every place, whatever stands before it",
+            ),
+            Wrong(
+                "def agreed(a, b):\n    n = 0\n    while n < min(len(a), len(b)) and a[n] == b[n]:\n        n += 1\n"
+                "    return n, len(a)",
+                "that one included",
+                "takes the whole length for what counts",
+            ),
+            Wrong(
+                "def agreed(a, b):\n    n = 0\n    while n < min(len(a), len(b)) and a[n] == b[n]:\n        n += 1\n"
+                "    return n, n",
+                "the third differs",
+                "does not count the difference",
+            ),
+            Wrong(
+                "def agreed(a, b):\n    n = 0\n    while n < min(len(a), len(b)) and a[n] == b[n]:\n        n += 1\n"
+                "    return n, n + 1",
+                "differ at no place",
+                "adds a difference where none is",
+            ),
+            Wrong(
+                "def agreed(a, b):\n    for n, (x, y) in enumerate(zip(a, b)):\n        if x != y:\n"
+                "            return n, n + 1\n    return min(len(a), len(b)), min(len(a), len(b))",
+                "ends where the other goes on",
+                "zip hides that one is longer",
+            ),
+        ],
+        right=[
+            "from itertools import zip_longest\ndef agreed(a, b):\n    same = 0\n    for x, y in zip_longest(a, b):\n"
+            "        if x != y:\n            return same, same + 1\n        same += 1\n    return same, same",
+            "def agreed(reference, other):\n    same = 0\n"
+            "    while same < min(len(reference), len(other)) and reference[same] == other[same]:\n        same += 1\n"
+            "    return same, same + (reference != other)",
+        ],
+    ),
+)
+
+EXERCISES = [QUANTIZE_BLOCK, BITS_PER_WEIGHT, CHOOSE_LEVEL, TIPPED_BY, FRAGILE, WIDEST_THAT_FITS, AGREED]

@@ -210,7 +210,9 @@ def check_route(route):
         route("The router in room four is broken.") == "balanced",
         "`router` is not the word `route`: compare whole words, not parts of them.",
     )
-    require(route("Explain this code!") == "coding", "a word keeps its meaning before a comma or at the end of a sentence.")
+    require(
+        route("Explain this code!") == "coding", "a word keeps its meaning before a comma or at the end of a sentence."
+    )
     require(
         route("Simple question: classify and route these research papers.") == "lightweight",
         "three words speak for `lightweight` and one for `capable`; count them.",

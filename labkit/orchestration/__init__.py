@@ -1,1 +1,21 @@
-"""Several agents on small models: patterns of Agent Framework, driven by an endpoint and traced hop by hop."""
+"""Several agents at work: the Agent Framework connects them, labkit listens, counts, and routes.
+
+    team = Team(endpoint)
+    clerk, writer = team.member("clerk", "Looks things up.", desk.tools()), team.member("writer", "Writes the answer.")
+    outcome = await team.run(SequentialBuilder(participants=[clerk, writer]).build(), "Where is my order 1002?")
+
+| module | what it does |
+| --- | --- |
+| `team` | agents on one endpoint, a run of them, what came of it; a person's approval; checkpoints |
+| `hops` | who spoke to whom: tokens, seconds, tools, errors; time limits, failures that the others survive, the privacy door |
+| `route` | which specialist gets a request: rules, words, model |
+| `tasks` | which model does which kind of task |
+| `load` | which endpoint has least to do |
+| `manager` | a group's manager held to a schema, and how many of its turns are any good |
+| `compare` | one agent or five: the same requests, counted the same way |
+"""
+
+from labkit.orchestration.hops import Hop, Trace
+from labkit.orchestration.team import Outcome, Team, checkpoints
+
+__all__ = ["Hop", "Outcome", "Team", "Trace", "checkpoints"]

@@ -22,9 +22,10 @@ from labkit.errors import QuantizeError
 from labkit.progress import Progress, silent
 from labkit.quantize import child, measure
 from labkit.quantize.rungs import LADDER, RungType, rung
+from labkit.quantize.texts import SHIPPED, evaluation_text, text_file
 from labkit.quantize.write import check_source, fallbacks, types_used, write
 
-__all__ = ["Rung", "evaluation_text", "ladder", "source_of"]
+__all__ = ["Rung", "ladder", "source_of"]
 
 CHUNKS = 4  # of 512 tokens, 255 of them scored
 SCORED, FLOAT = 255, 4
@@ -36,7 +37,7 @@ class Rung:
 
     type: as asked for. types: tensors by the type that they really have. fell_back: matrices that could not have it.
     size_bytes: of the file. bits_per_weight: of its tensors. run: see measure.Run. score: perplexity, kl, same_top with their
-    standard errors (None without llama-cpp-python).
+    standard errors (None without llama-cpp-python). text: what they were measured on.
     """
 
     type: str
@@ -47,6 +48,7 @@ class Rung:
     written_by: str
     run: measure.Run
     score: dict | None
+    text: str
     model: str
     machine: str
     date: str
@@ -64,6 +66,7 @@ def ladder(
     requantize: bool = False,
     no_fallback: bool = False,
     chunks: int = CHUNKS,
+    text: str = SHIPPED,
     exclusive: bool = False,
     progress: Progress = silent,
     on_rung: Callable[[Rung], None] = lambda one: None,
@@ -71,16 +74,27 @@ def ladder(
     """Write, serve and score a model in each of `types` (default: the ten of LADDER that can be written here).
 
     model: an alias of the catalogue, or the path of a GGUF. keep: a folder for the files. chunks: stretches of 512 tokens that
-    are scored. exclusive: use all cores. on_rung hears of each rung in turn. Raises ConfigError (unknown type), QuantizeError,
-    EngineMissing (a K-quant was named and the extra is missing); NoSpace, and QuantizeError for too little memory, before anything
-    is written.
+    are scored. text: a name of texts.py or a file, on which they are scored. exclusive: use all cores. on_rung hears of each
+    rung in turn. Raises ConfigError (unknown type or text), what fetching the text raises, QuantizeError, EngineMissing (a K-quant
+    was named and the extra is missing); NoSpace, and QuantizeError for too little memory, before anything is written.
     """
     source, name = source_of(model, progress)
-    kinds = _kinds(types)
+    kinds, scored_on = _kinds(types), text_file(text, _hundredths(progress))
     header = check_source(source, requantize)
     _need_memory(header)
     with tempfile.TemporaryDirectory(prefix="quantize-", dir=paths.home()) as work:
-        climb = _Climb(source, header, name, Path(work), keep, chunks, hardware.bounded_threads(exclusive), progress)
+        climb = _Climb(
+            source,
+            header,
+            name,
+            Path(work),
+            keep,
+            chunks,
+            scored_on,
+            text,
+            hardware.bounded_threads(exclusive),
+            progress,
+        )
         climb.need_room(kinds)
         rungs = []
         for kind in kinds:
@@ -95,11 +109,6 @@ def source_of(model: str, progress: Progress = silent) -> tuple[Path, str]:
         return Path(model), Path(model).stem
     chosen = catalog.default_model() if model == "auto" else catalog.model(model)
     return weights.ensure(chosen, engine="llamacpp", progress=progress), chosen.ref
-
-
-def evaluation_text() -> Path:
-    """Return the shipped text that models are scored on: the first 32 chapters of Moby-Dick, in the public domain."""
-    return paths.data_dir() / "text" / "moby_dick.txt"
 
 
 def _kinds(types: Sequence[str]) -> list[RungType]:
@@ -120,6 +129,8 @@ class _Climb:
     work: Path
     keep: Path | None
     chunks: int
+    text: Path
+    text_name: str
     threads: int
     progress: Progress
 
@@ -160,6 +171,7 @@ class _Climb:
             written_by="the source" if path == self.source else "llama.cpp" if child.available() else "gguf",
             run=self._run(kind, path),
             score=self._score(kind, path),
+            text=self.text_name,
             model=self.name,
             machine=hardware.machine().summary,
             date=str(date.today()),
@@ -175,8 +187,8 @@ class _Climb:
     def _score(self, kind: RungType, path: Path) -> dict | None:
         if not child.available():
             return None
-        reference, text = self.work / "reference.f32", str(evaluation_text())
-        wish = {"model": str(path), "text": text, "chunks": self.chunks, "threads": self.threads}
+        reference = self.work / "reference.f32"
+        wish = {"model": str(path), "text": str(self.text), "chunks": self.chunks, "threads": self.threads}
         if not reference.exists():
             shelf = {"reference": None, "write_reference": str(reference)}
             child.run("score", self.progress, "the reference reads", **wish, **shelf)

@@ -16,7 +16,7 @@ from labkit.backends import llamacpp
 from labkit.backends.settings import Settings
 from labkit.quantize import task
 
-__all__ = ["Run", "Spread", "measure"]
+__all__ = ["Run", "Spread", "into_cache", "measure", "peak_bytes"]
 
 PROMPT_CHARACTERS, ANSWER_TOKENS = 1600, 32  # about 400 tokens in
 CONTEXT = 1024
@@ -60,7 +60,7 @@ def measure(
 
     Raises BadModelFile, EngineStartError, EngineDied.
     """
-    _into_cache(path)  # so that loading is compared, and not the disk
+    into_cache(path)  # so that loading is compared, and not the disk
     started = time.perf_counter()
     endpoint = llamacpp.serve(path, name, Settings(CONTEXT, 1, threads, 300))
     load = time.perf_counter() - started
@@ -87,7 +87,8 @@ def _peak(process) -> int:
         return getattr(memory, "peak_wset", memory.rss)
 
 
-def _into_cache(path: Path) -> None:
+def into_cache(path: Path) -> None:
+    """Read a file once, so that what is timed afterwards is not the disk."""
     with open(path, "rb") as file:
         while file.read(1 << 24):
             pass

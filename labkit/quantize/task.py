@@ -1,6 +1,7 @@
-"""A score on the course's own work: which topic is a message about, and which tool would answer a question.
+"""A score on the course's own work: which topic is a message about, and which tool of several would answer a request.
 
-Both answers come from closed sets under a JSON schema (labkit.agents.choice), so form and choice are counted apart.
+The messages are the shop's (data/shop.toml), the requests tool items of the development half (data/tool_items). Both answers
+come from closed sets under a JSON schema (labkit.agents.choice), so form and choice are counted apart.
 """
 
 from __future__ import annotations
@@ -12,14 +13,12 @@ from labkit.agents import shop
 from labkit.agents.choice import choose
 from labkit.errors import RequestError
 from labkit.intervals import wilson
+from labkit.tools.items import Item, items
 
 __all__ = ["Share", "TaskScore", "score"]
 
-TOOLS = {
-    "find_order": "where an order is",
-    "find_price": "what a thing costs",
-    "none": "anything else: a person must answer",
-}
+EVERY = 5  # every fifth item: each takes about a second, and there are ten rungs
+NONE = "none"
 
 
 @dataclass(frozen=True)
@@ -61,29 +60,40 @@ class TaskScore:
 
 
 def score(endpoint, on_call: Callable[[int, int], None] = lambda done, total: None) -> TaskScore:
-    """Return the score of an endpoint on the shop's unseen messages and questions: about forty short calls.
+    """Return the score of an endpoint on the shop's unseen messages, and on tool items of the development half: 42 short calls.
 
     on_call(done, total) hears of each. Raises what `Endpoint.chat` raises, except for answers that do not fit the schema:
     those are counted.
     """
-    messages, questions = shop.messages("test"), [one for one in shop.questions() if len(one.tools) < 2]
-    sorted_by = [(one.text, one.about) for one in shop.messages("example")]
-    chosen_by = [
-        ("Where is order 1002?", "find_order"),
-        ("How much is a lamp?", "find_price"),
-        ("Do you hire?", "none"),
-    ]
-    listing = "Choose the tool.\n" + "\n".join(f"{name}: {what}" for name, what in TOOLS.items())
-    work = [(one.text, one.about, shop.LABELS, sorted_by, "Sort the message.") for one in messages]
-    work += [(one.text, (*one.tools, "none")[0], tuple(TOOLS), chosen_by, listing) for one in questions]
+    sorting = _sorting()
+    work = [*sorting, *_choosing()]
     answers = []
     for done, (text, _, options, examples, instructions) in enumerate(work, 1):
         answers.append(_choice(endpoint, text, options, examples, instructions))
         on_call(done, len(work))
     hits = [answer == right for answer, (_, right, *_) in zip(answers, work, strict=True)]
-    fit = Share(sum(answer is not None for answer in answers), len(answers))
-    half = len(messages)
+    fit, half = Share(sum(answer is not None for answer in answers), len(answers)), len(sorting)
     return TaskScore(fit, Share(sum(hits[:half]), half), Share(sum(hits[half:]), len(hits) - half))
+
+
+def _sorting() -> list[tuple]:
+    """Messages to sort: text, right topic, topics, examples, instructions."""
+    shown = [(one.text, one.about) for one in shop.messages("example")]
+    return [(one.text, one.about, shop.LABELS, shown, "Sort the message.") for one in shop.messages("test")]
+
+
+def _choosing() -> list[tuple]:
+    """Requests to choose a tool for, or none: every fifth item; three of the others are shown beforehand."""
+    several, none = ([one for one in items("dev") if one.kind == kind] for kind in ("several", "none"))
+    shown = [(_listed(one), one.call or NONE) for one in (several[1], none[1], several[2])]
+    scored = [*several[::EVERY], *none[::EVERY]]
+    told = "Choose the tool that answers the request, or none."
+    return [(_listed(one), one.call or NONE, (*(tool.name for tool in one.tools), NONE), shown, told) for one in scored]
+
+
+def _listed(one: Item) -> str:
+    tools = "\n".join(f"{tool.name}: {tool.description}" for tool in one.tools)
+    return f"Tools:\n{tools}\n{NONE}: no tool fits\nRequest: {one.text}"
 
 
 def _choice(endpoint, text: str, options, examples, instructions: str) -> str | None:

@@ -17,6 +17,8 @@
 | `middleware` | the same for Agent Framework |
 | `items`, `rates`, `weigh` | the course's items, the five rates, and the weights fitted on the development half |
 | `cost`, `lint` | what the layer costs; what of a schema no engine would hold |
+
+Taught in notebook 04, sections "Six steps", "Two stages" and "Five rates".
 """
 
 from labkit.tools.decide import Call, Decision

@@ -3,6 +3,8 @@
 Two stages: first whether to call and what (closed set: the tools and none), then the arguments of that one tool. Words and types
 decide as much as they can; the model chooses where they don't. One stage ("schema"): the model writes the whole call, held to a
 schema. Either way a call leaves here only if it fits the tool's own schema.
+
+Taught in notebook 04, sections "Two stages" and "Checks after".
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ class Ask:
 
 @dataclass(frozen=True)
 class Call:
-    """A call that fits the tool's schema: safe to execute as far as types go."""
+    """A call that fits the tool's schema: safe to execute as far as types go.
+
+    Taught in notebook 04, section "Two stages".
+    """
 
     tool: Tool
     arguments: dict
@@ -58,7 +63,10 @@ class Call:
 @dataclass
 class Decision:
     """calls: what to execute. tool, missing: the tool that was meant and what the request lacks for it. error: why there is no
-    call although one was wanted. trace: every step, and who decided it."""
+    call although one was wanted. trace: every step, and who decided it.
+
+    Taught in notebook 04, section "Two stages".
+    """
 
     calls: list[Call] = field(default_factory=list)
     tool: str = ""
@@ -83,6 +91,8 @@ def decide(
     """Yield Asks, be sent the model's texts, return a Decision; never raises for what a model wrote.
 
     choice: "auto", "required", "none", or a tool's name. mode: "two-stage" or "schema". Raises UnknownTool, BadTool.
+
+    Taught in notebook 04, section "Two stages".
     """
     if choice not in ("auto", "required", "none"):
         tools, choice = [_named(choice, tools)], "required"

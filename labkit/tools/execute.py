@@ -4,6 +4,8 @@
     ledger.run(tool, {"order_id": "A-1"}).text
 
 What goes wrong inside a tool becomes a typed error whose words the agent sees; nothing else gets out.
+
+Taught in notebook 04, section "When a tool fails".
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.errors import BadCall, LabkitError, ToolError, ToolFailed, ToolTimeout, UnfinishedCall
+from labkit.errors import BadCall, Denied, LabkitError, ToolError, ToolFailed, ToolTimeout, UnfinishedCall
 from labkit.tools.schema import check
 from labkit.tools.tool import Tool
 
@@ -28,7 +30,10 @@ SECONDS, CHARACTERS = 30.0, 4000
 
 @dataclass(frozen=True)
 class Result:
-    """What a call gave: `text` for the model (cut to a size), `ok`, the raw `value`, the typed `error` if any, `seconds`."""
+    """What a call gave: `text` for the model (cut to a size), `ok`, the raw `value`, the typed `error` if any, `seconds`.
+
+    Taught in notebook 04, section "When a tool fails".
+    """
 
     text: str
     ok: bool
@@ -43,6 +48,8 @@ class Ledger:
 
     seconds: time limit of a call. characters: how much of a result the model gets to see. A call that was begun and has no end
     (it hung, or the turn was cancelled) may have happened or not: it is not made again unless the tool is `repeatable`.
+
+    Taught in notebook 04, section "When a tool fails".
     """
 
     seconds: float = SECONDS
@@ -136,6 +143,8 @@ async def _awaited(value: Any) -> Any:
 
 
 def _failure(tool: Tool, error: BaseException) -> ToolError:
+    if isinstance(error, Denied):
+        return error  # it was not executed: that is another thing than failing
     if isinstance(error, LabkitError):
         return ToolFailed(f"{tool.name}: {error.what}", error.why, error.fix)
     return ToolFailed(f"{tool.name} failed.", f"{type(error).__name__}: {str(error)[:200]}", "")

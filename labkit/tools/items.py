@@ -2,6 +2,8 @@
 
 data/tool_items/tools.toml has the tools, data/tool_items/items.jsonl the requests. No tool of the development half is in the kept
 half. A right value is one of those listed; null among them means that it may be left out.
+
+Taught in notebook 04, sections "Two stages" and "Five rates".
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ class Item:
 
 @cache
 def toolbox(half: str) -> dict[str, Tool]:
-    """Return the tools of a half ("dev" or "kept") by name."""
+    """Return the tools of a half ("dev" or "kept") by name.
+
+    Taught in notebook 04, section "Two stages".
+    """
     _check(half)
     rows = tomllib.loads((data_dir() / "tool_items" / "tools.toml").read_text(encoding="utf-8"))
     return {name: _tool(name, row) for name, row in rows.items() if row["half"] == half}
@@ -61,7 +66,10 @@ def _tool(name: str, row: dict) -> Tool:
 
 
 def items(half: str) -> list[Item]:
-    """Return the items of a half ("dev" or "kept"). Raises ConfigError for another name."""
+    """Return the items of a half ("dev" or "kept"). Raises ConfigError for another name.
+
+    Taught in notebook 04, section "Two stages".
+    """
     tools = toolbox(half)
     lines = (data_dir() / "tool_items" / "items.jsonl").read_text(encoding="utf-8").splitlines()
     return [_item(row, tools) for row in map(json.loads, lines) if row["tools"][0] in tools]

@@ -1,4 +1,7 @@
-"""Lint the schemas of tools before they are used: what would an engine skip? By llguidance's judgement."""
+"""Lint the schemas of tools before they are used: what would an engine skip? By llguidance's judgement.
+
+Taught in notebook 04, section "Checks after".
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ def lint_tools(tools: list) -> dict[str, list[str]]:
     """Return for each tool the words of its schema that are not held while the model writes, only checked afterwards.
 
     Raises BadTool for a schema that cannot be used at all.
+
+    Taught in notebook 04, section "Checks after".
     """
     return {tool.name: [*_skipped(tool.parameters), *lint(tool.engine)] for tool in as_tools(tools)}
 

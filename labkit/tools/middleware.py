@@ -4,6 +4,8 @@ ToolLayer takes an agent's tools out of the request, decides by itself (`decide`
 the framework then executes; results go to the model as plain text. Where engine and model call tools well by themselves, as
 `endpoint.capabilities` probed, it steps aside. CallGuard runs each function with a time limit, a limit on its result, and never
 repeats a call that may be half done.
+
+Taught in notebook 04, section "Agent Framework".
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from agent_framework import (
     Message,
     ResponseStream,
 )
+from agent_framework.exceptions import MiddlewareException
 
 from labkit.errors import ToolError
 from labkit.tools.decide import Decision, decide
@@ -46,7 +49,10 @@ def layers(endpoint: Any) -> list:
 
 class ToolLayer(ChatMiddleware):
     """Decides tool calls instead of the engine. mode: "auto" (step aside where native calls work) or "two-stage", "schema",
-    "native". `last` is the latest Decision, `usage` what all of them cost."""
+    "native". `last` is the latest Decision, `usage` what all of them cost.
+
+    Taught in notebook 04, section "Agent Framework".
+    """
 
     def __init__(self, endpoint: Any, mode: str = "auto"):
         self.endpoint, self.mode = endpoint, mode
@@ -163,7 +169,10 @@ def _response(contents: list[Content], stream: bool) -> ChatResponse | ResponseS
 
 
 class CallGuard(FunctionMiddleware):
-    """Runs an agent's functions with a `ledger`: time limit, size limit, nothing half done is repeated. One a conversation."""
+    """Runs an agent's functions with a `ledger`: time limit, size limit, nothing half done is repeated. One a conversation.
+
+    Taught in notebook 04, section "Agent Framework".
+    """
 
     def __init__(self, ledger: Ledger | None = None):
         self.ledger = ledger or Ledger()
@@ -183,6 +192,9 @@ class CallGuard(FunctionMiddleware):
         except TimeoutError:
             context.result = f"Error: {name} did not end within {ledger.seconds:g} s."
             return  # it may still go on: the call stays unfinished
+        except MiddlewareException:  # the framework's own signal, as of a handoff: no failure of the tool
+            ledger.finish(mark)
+            raise
         except Exception as error:  # noqa: BLE001 - a tool may raise anything, and the agent shall see what
             ledger.finish(mark)
             context.result = f"Error: {name} failed. {type(error).__name__}: {str(error)[:200]}"

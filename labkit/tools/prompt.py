@@ -2,6 +2,8 @@
 
 Small models repeat the format of what they see. So the worked exchange shows the JSON wanted, and a tool's result is put in as
 "Question: … Information: …": raw JSON of earlier calls would be echoed.
+
+Taught in notebook 04, section "Token masks".
 """
 
 from __future__ import annotations
@@ -19,6 +21,20 @@ ASKED, CALL = (
     "What do the stars say for Leo over the next 2 days?",
     {"name": "get_horoscope", "arguments": {"sign": "Leo", "days": 2}},
 )
+# A record, something done, a sentence: beside a sentence alone, a small model answers a record with that very sentence.
+ANSWERED = [
+    {"role": role, "content": content}
+    for asked, information, said in (
+        (
+            "Look up book B-7.",
+            "id: B-7, title: The Sea, shelf: 12, status: lent",
+            "Book B-7, The Sea, shelf 12, is lent.",
+        ),
+        ("Water the roses.", "plant: roses, litres: 2, status: done", "The roses got 2 litres of water. Status: done."),
+        ("How tall is the tower?", "The tower is 120 metres tall.", "The tower is 120 metres tall."),
+    )
+    for role, content in (("user", f"Question: {asked}\nInformation: {information}"), ("assistant", said))
+]
 
 # Two worked exchanges for the arguments: name, description, parameters, request, arguments.
 FORMS = (
@@ -64,7 +80,10 @@ def listing(tools: Iterable[Tool]) -> str:
 
 
 def call_messages(tools: Sequence[Tool], request: str) -> list[dict]:
-    """Return the messages that ask for one call of one of `tools`, as {"name", "arguments"}."""
+    """Return the messages that ask for one call of one of `tools`, as {"name", "arguments"}.
+
+    Taught in notebook 04, section "Token masks".
+    """
     system = "Answer each request with one call of a function, as JSON. Take the values from the request."
     return [
         {"role": "system", "content": system},
@@ -75,7 +94,10 @@ def call_messages(tools: Sequence[Tool], request: str) -> list[dict]:
 
 
 def name_messages(tools: Sequence[Tool], request: str) -> list[dict]:
-    """Return the messages that ask for the name of the tool alone, as {"name"}."""
+    """Return the messages that ask for the name of the tool alone, as {"name"}.
+
+    Taught in notebook 04, section "Two stages".
+    """
     other = "lock_door(door: string) - Lock a door of the house."
     return [
         {"role": "user", "content": f"Functions:\n{other}\n{EXAMPLE}\nRequest: {ASKED}\nWhich function does it?"},
@@ -114,13 +136,9 @@ def _about(schema: dict) -> str:
 
 
 def answer_messages(question: str, results: Sequence[str]) -> list[dict]:
-    """Return the messages that ask for an answer from what the tools returned, put in as plain text after one worked exchange."""
+    """Return the messages that ask for an answer from what the tools returned, put in as plain text after worked exchanges."""
     information = "\n".join(f"Information: {plain(text)}" for text in results)
-    return [
-        {"role": "user", "content": "Question: How tall is the tower?\nInformation: The tower is 120 metres tall."},
-        {"role": "assistant", "content": "The tower is 120 metres tall."},
-        {"role": "user", "content": f"Question: {question}\n{information}"},
-    ]
+    return [*ANSWERED, {"role": "user", "content": f"Question: {question}\n{information}"}]
 
 
 def plain(text: str) -> str:

@@ -5,6 +5,8 @@
 Counted of: every item (parses, fits), items where a call is right (tool, arguments), items where none is (abstention). Modes:
 "native" leaves it to the engine's own tools= (with tool_choice="required" where a call is right), "schema" has the model write the
 whole call under a schema, "two-stage" is labkit's way. Each rate comes with its 95 % Wilson interval.
+
+Taught in notebook 04, section "Five rates".
 """
 
 from __future__ import annotations
@@ -41,13 +43,19 @@ class Rate:
 
 
 def wilson(hits: int, of: int) -> Rate:
-    """Return the rate with its interval; of nothing, anything is possible."""
+    """Return the rate with its interval; of nothing, anything is possible.
+
+    Taught in notebook 04, section "Five rates".
+    """
     return Rate(hits, of, hits / of if of else 0.0, *intervals.wilson(hits, of))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one item. `seconds` is the whole decision, `wrote` the call or why there is none."""
+    """What came of one item. `seconds` is the whole decision, `wrote` the call or why there is none.
+
+    Taught in notebook 04, section "Five rates".
+    """
 
     kind: str
     text: str
@@ -104,6 +112,8 @@ def measure(
     """Return the rates of `mode` on a half of the items (the first `limit` of each kind, if given).
 
     Raises ConfigError for an unknown mode or half, and what `Endpoint.chat` raises when the engine itself fails.
+
+    Taught in notebook 04, section "Five rates".
     """
     if mode not in MODES:
         raise ConfigError(

@@ -3,6 +3,8 @@
 The signs: how many of the tool's own words the request uses, or words like them; how many of the request's words the tool's
 description knows; whether the request holds values for what the tool requires. The weights were fitted on the development half
 of data/tool_items by `labkit tools fit`.
+
+Taught in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

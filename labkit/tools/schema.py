@@ -3,6 +3,8 @@
 normalise: any dialect (pydantic's $ref and anyOf-null, "dict", "float") becomes one plain schema, which every call is checked
 against. engine_schema: the part of it that engines hold while the model writes, with all lengths capped: without a cap a tiny
 model may run away inside a string. lint: which words no engine would hold, by llguidance's own judgement.
+
+Taught in notebook 04, sections "Token masks" and "Checks after".
 """
 
 from __future__ import annotations
@@ -160,7 +162,10 @@ def longest(schema: dict) -> int:
 
 
 def check(value: Any, schema: dict) -> list[str]:
-    """Return what is wrong with `value` by the normalised `schema`, one sentence each; empty if it fits."""
+    """Return what is wrong with `value` by the normalised `schema`, one sentence each; empty if it fits.
+
+    Taught in notebook 04, section "Checks after".
+    """
     import jsonschema
 
     try:

@@ -5,6 +5,8 @@
     tools.answer(endpoint, "Where is order A-1002?", [lookup_order_status]).text    # done, and put in words
 
 `call` takes and gives what users of the openai client have: messages, tool dicts, tool_choice.
+
+Taught in notebook 04, sections "Two stages" and "When a tool fails".
 """
 
 from __future__ import annotations
@@ -58,6 +60,8 @@ def call(
 
     tools: functions, Agent Framework tools or OpenAI tool dicts. choice: "auto", "required", "none" or a name. mode: "two-stage"
     or "schema". parallel: several calls if the request wants several. Raises BadTool, UnknownTool, and what `Endpoint.chat` raises.
+
+    Taught in notebook 04, section "Two stages".
     """
     made = as_tools(tools)
     steps = decide_all(messages, made, choice) if parallel else decide(messages, made, choice, mode)
@@ -120,6 +124,8 @@ def answer(
     """Decide, execute and answer in the model's words; without a call, let it answer by itself or ask for what is missing.
 
     ledger: keep one for a conversation, so that a call that may be half done is not repeated. Raises as `call` does.
+
+    Taught in notebook 04, section "When a tool fails".
     """
     usage = Usage()
     decision = call(endpoint, messages, tools, choice, parallel=parallel, usage=usage)

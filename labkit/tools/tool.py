@@ -4,6 +4,8 @@
 
 A function's type hints become a JSON schema, its docstring's first paragraph the description; lines such as
 "city: where to look" and Annotated[str, "where to look"] describe a parameter.
+
+Taught in notebook 04, section "Six steps".
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ class Tool:
 
     engine: the same schema with every length capped, as engines are asked to hold it. repeatable: whether a call that may have
     been half executed can be made again (look-ups: yes; whatever changes something: no).
+
+    Taught in notebook 04, section "Six steps".
     """
 
     name: str
@@ -60,7 +64,10 @@ class Tool:
 
 
 def as_tools(things: Iterable) -> list[Tool]:
-    """Return Tools for functions, Agent Framework tools, OpenAI tool dicts or Tools. Raises BadTool, also for two of one name."""
+    """Return Tools for functions, Agent Framework tools, OpenAI tool dicts or Tools. Raises BadTool, also for two of one name.
+
+    Taught in notebook 04, section "Six steps".
+    """
     tools = [as_tool(thing) for thing in things]
     names = [tool.name for tool in tools]
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -69,7 +76,10 @@ def as_tools(things: Iterable) -> list[Tool]:
 
 
 def as_tool(thing: Any) -> Tool:
-    """Return one Tool. Raises BadTool if `thing` is none of the known kinds, or its schema cannot be used."""
+    """Return one Tool. Raises BadTool if `thing` is none of the known kinds, or its schema cannot be used.
+
+    Taught in notebook 04, section "Six steps".
+    """
     if isinstance(thing, Tool):
         return thing
     if isinstance(thing, Mapping):

@@ -19,7 +19,7 @@ from labkit.paths import data_dir
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["alike", "make", "vectors"]
+__all__ = ["alike", "make", "mean", "vectors"]
 
 WORDS, NUMBERS = 25_000, 96
 
@@ -47,6 +47,14 @@ def alike(left: Sequence[str], right: Sequence[str]) -> np.ndarray:
     a, b = _rows(tuple(left)), _rows(tuple(right))
     same = np.array([[x == y for y in right] for x in left], dtype=bool).reshape(len(left), len(right))
     return np.where(same, 1.0, a @ b.T)
+
+
+def mean(words: Sequence[str]) -> np.ndarray:
+    """Return the direction in which the words' vectors point together: a unit vector of 96 numbers, or zeros if none is known."""
+    import numpy as np
+
+    total = _rows(tuple(words)).sum(0)
+    return total / (np.linalg.norm(total) or 1.0)
 
 
 @lru_cache(2048)

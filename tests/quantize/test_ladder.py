@@ -10,7 +10,8 @@ import pytest
 
 from labkit import intervals, quantize, weights
 from labkit.quantize import child, ladder
-from labkit.quantize.ladder import evaluation_text, source_of
+from labkit.quantize.ladder import source_of
+from labkit.quantize.texts import evaluation_text
 
 # llama-perplexity's sum by another road: the high-level Llama object, every row's softmax in float64.
 INDEPENDENT = """
@@ -61,7 +62,8 @@ def test_every_column_is_there(rungs):
         assert json.loads(json.dumps(row)) == row
         assert row["run"]["peak_bytes"] > 0.5 * row["size_bytes"] and row["run"]["load_seconds"] > 0
         assert row["run"]["prompt_speed"]["value"] > 0 and row["run"]["decode_speed"]["value"] > 0
-        assert row["run"]["task"]["schema"]["rate"] == 1.0
+        assert row["run"]["task"]["schema"]["rate"] == 1.0 and row["run"]["task"]["tool_choice"]["right"] in range(1, 13)
+        assert row["text"] == "moby-dick"
         assert row["score"]["tokens"] == 255 and row["machine"] and row["date"]
 
 

@@ -1,0 +1,32 @@
+"""Facts that rules find in what a user says: names, numbers of orders and customers (patterns in data/memory_facts.toml).
+
+    facts_in("I am Ada, my order 1002 is late.")        # {"name": "Ada", "order": "1002"}
+
+Only the user's own words are read: a tool's result may come from anybody.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+
+from labkit.paths import data_dir
+
+__all__ = ["facts_in"]
+
+
+def facts_in(text: str) -> dict[str, str]:
+    """Return name -> value of the facts in `text`; of several values the last."""
+    found = {name: pattern.findall(text) for name, pattern in _patterns().items()}
+    return {name: _value(values[-1]) for name, values in found.items() if values}
+
+
+@cache
+def _patterns() -> dict[str, re.Pattern]:
+    table = tomllib.loads((data_dir() / "memory_facts.toml").read_text(encoding="utf-8"))
+    return {name: re.compile(pattern, re.IGNORECASE) for name, pattern in table["pattern"].items()}
+
+
+def _value(groups: str | tuple[str, ...]) -> str:
+    return groups if isinstance(groups, str) else next(filter(None, groups), "")

@@ -1,0 +1,67 @@
+"""Samples in a file that outlives the process, and never grows beyond its bound.
+
+    history = History(paths.home() / "monitor.sqlite", most=86_400)    # a day at one a second
+    history.read(100)                                                 # the last hundred, the oldest first
+
+SQLite, so that several processes may write and read the same file. A full disk stops nobody: what could not be written is counted
+in `lost`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from labkit.operate.monitor import Sample
+
+__all__ = ["History"]
+
+TRIM_EVERY = 50  # samples: the file may be longer than `most` by so many
+
+
+class History:
+    """The last `most` samples in the file `path`. Safe to use from many threads. Raises ConfigError for what is no such file."""
+
+    def __init__(self, path: Path, most: int = 86_400):
+        self.path, self.most, self.lost = path, most, 0
+        self._lock, self._written = threading.Lock(), 0
+        try:
+            self._file = sqlite3.connect(path, timeout=2.0, check_same_thread=False, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=NORMAL")  # a sample is not worth a wait for the disk
+            self._file.execute("CREATE TABLE IF NOT EXISTS samples (id INTEGER PRIMARY KEY, time REAL, sample TEXT)")
+        except sqlite3.Error as error:
+            raise ConfigError(f"{path.name} cannot keep a history.", str(error), "labkit monitor --help") from error
+
+    def add(self, sample: Sample) -> None:
+        """Keep `sample`; count it in `lost` where the disk is full or the file is gone."""
+        row = {"values": sample.values, "models": sample.models, "why": sample.why}
+        row["events"] = [[event.alert, event.state, event.severity, event.text] for event in sample.events]
+        try:
+            with self._lock:
+                self._insert(sample.time, json.dumps(row))
+        except sqlite3.Error:
+            self.lost += 1
+
+    def read(self, last: int = 3600) -> list[dict]:
+        """Return the last samples, the oldest first: {"time", "values", "models", "why", "events"}."""
+        with self._lock:
+            rows = self._file.execute("SELECT time, sample FROM samples ORDER BY id DESC LIMIT ?", (last,)).fetchall()
+        return [{"time": at, **json.loads(sample)} for at, sample in reversed(rows)]
+
+    def close(self) -> None:
+        """Close the file. Twice is fine."""
+        self._file.close()
+
+    def _insert(self, at: float, text: str) -> None:
+        self._file.execute("INSERT INTO samples (time, sample) VALUES (?, ?)", (at, text))
+        self._written += 1
+        if self._written % TRIM_EVERY == 1:
+            # By number, not by time: the wall's clock may jump.
+            self._file.execute("DELETE FROM samples WHERE id <= (SELECT max(id) FROM samples) - ?", (self.most,))
