@@ -10,14 +10,14 @@ import re
 from typing import Any
 
 from labkit.tools.plan import Plan, Request
-from labkit.tools.slots import Slot, is_free, name_stems, shape
+from labkit.tools.slots import Slot, is_free, is_strict, name_stems, shape
 from labkit.tools.words import stem, words
 
-__all__ = ["agreed", "doubtful"]
+__all__ = ["agreed", "doubtful", "surely_missing"]
 
 SURE_NUMBER = 3.0  # points from which a number is surer than what the model writes
-SURE_TEXT = 3.0  # points from which a text is no worse than what the model writes (measured on public items)
-TYPED = {"email", "date", "time", "host", "formula"}  # kinds that a pattern recognises better than a model
+SURE_TEXT = 5.0  # points from which a text is no worse than what the model writes (seen on public items)
+TYPED = {"email", "date", "time", "host", "formula", "id"}  # kinds that a pattern recognises better than a model
 SURE_DIRECTION = 3.0
 DIRECTIONS = {"from", "to", "sourc", "target", "destin", "origin"}
 PLACE = re.compile(r"\bstate\b|\bcountry\b|, [A-Z]{2}\b", re.I)
@@ -28,6 +28,17 @@ EDGES = " \t\n.,;:!?\"'“”‘’`()[]"
 def doubtful(slots: list[Slot], plan: Plan) -> list[str]:
     """Return the required parameters that words and types do not settle by themselves, in the tool's order."""
     return [slot.name for slot in slots if slot.required and not _settled(slot, plan)]
+
+
+def surely_missing(slots: list[Slot], plan: Plan, request: Request) -> list[str]:
+    """Return the required parameters that no reading can find: an id or a number where the request holds none."""
+    numbers = any(one.kind in ("number", "percent", "time") for one in (*request.found, *request.found_earlier))
+    return [
+        slot.name
+        for slot in slots
+        if slot.name in plan.missing
+        and (is_strict(slot) or (slot.kind in ("number", "integer") and not slot.values and not numbers))
+    ]
 
 
 def _settled(slot: Slot, plan: Plan) -> bool:

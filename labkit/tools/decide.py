@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from labkit.errors import BadCall, BadTool, ToolError, UnknownTool
 from labkit.tools import prompt
-from labkit.tools.agree import agreed, doubtful
+from labkit.tools.agree import agreed, doubtful, surely_missing
 from labkit.tools.dates import in_the_format
 from labkit.tools.fill import fill
 from labkit.tools.plan import Plan, Request, own_words, slots_of
@@ -231,12 +231,14 @@ def _let_model_choose(request: Request, close: list, decision: Decision):
 def _arguments(request: Request, tool: Tool, plan: Plan, choice: str, decision: Decision) -> Steps:
     slots = slots_of(tool)
     unsure, written = doubtful(slots, plan), {}
+    decision.missing = surely_missing(slots, plan, request) if choice == "auto" else []
+    if decision.missing:
+        decision.trace.append(f"missing: {', '.join(decision.missing)}")
+        return decision
     if unsure:
         form = {name: _held(tool, name, plan.open.get(name) or [], request) for name in unsure}
         said = yield Ask(prompt.arguments_messages(tool, unsure, _whole(request)), _object(form))
-        written = read_json(said)
-        if not isinstance(written, dict):
-            raise BadCall("The model wrote no arguments.", f"it wrote {said[:80]!r}", "")
+        written = _written(said, all(name in plan.values for name in unsure))
         decision.trace.append(f"the model read {', '.join(unsure)}")
     values = {name: value for name, value in plan.values.items() if name not in unsure}
     for slot in slots:
@@ -249,6 +251,21 @@ def _arguments(request: Request, tool: Tool, plan: Plan, choice: str, decision: 
         {slot.name: in_the_format(values[slot.name], slot.about) for slot in slots if slot.name in values},
         decision,
     )
+
+
+def _written(said: str, optional: bool) -> dict:
+    """Return the arguments that the model wrote. Where every one has a value already (`optional`), bad ones count as none."""
+    try:
+        written = read_json(said)
+    except ToolError:
+        if not optional:
+            raise
+        return {}
+    if isinstance(written, dict):
+        return written
+    if optional:
+        return {}
+    raise BadCall("The model wrote no arguments.", f"it wrote {said[:80]!r}", "")
 
 
 def _complete(tool: Tool, values: dict, decision: Decision) -> Decision:

@@ -116,7 +116,7 @@ def test_the_model_chooses_between_values_that_are_close(endpoint):
     tool = next(item for item in items("dev") if item.call == "open_ticket").tools[0]
     tool = toolbox("dev")["open_ticket"] if tool.name != "open_ticket" else tool
     found = call(endpoint, "Please open a ticket: my lamp flickers.", [tool], usage=usage)
-    assert usage.asks == 1 and "the model filled in issue" in found.trace
+    assert usage.asks == 1 and "the model read issue" in found.trace
     assert found.calls[0].arguments["issue"].lower() in "please open a ticket: my lamp flickers."
 
 
