@@ -17,7 +17,7 @@ __all__ = ["agreed", "doubtful", "surely_missing"]
 
 SURE_NUMBER = 3.0  # points from which a number is surer than what the model writes
 SURE_TEXT = 5.0  # points from which a text is no worse than what the model writes (seen on public items)
-TYPED = {"email", "date", "time", "host", "formula", "id"}  # kinds that a pattern recognises better than a model
+TYPED = {"email", "date", "time", "host", "formula"}  # kinds that a pattern recognises better than a model
 SURE_DIRECTION = 3.0
 DIRECTIONS = {"from", "to", "sourc", "target", "destin", "origin"}
 PLACE = re.compile(r"\bstate\b|\bcountry\b|, [A-Z]{2}\b", re.I)
@@ -48,7 +48,8 @@ def _settled(slot: Slot, plan: Plan) -> bool:
         return plan.points.get(slot.name, 0.0) >= SURE_NUMBER
     if slot.kind in ("string", "") and not slot.values:
         kind = plan.kinds.get(slot.name, "")
-        return plan.points.get(slot.name, 0.0) >= SURE_TEXT or (kind in TYPED and kind in shape(slot))
+        sure = plan.points.get(slot.name, 0.0) >= SURE_TEXT
+        return sure or (kind in shape(slot) and (kind in TYPED or is_strict(slot)))
     return True
 
 
