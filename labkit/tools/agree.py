@@ -18,6 +18,7 @@ __all__ = ["agreed", "doubtful", "surely_missing"]
 SURE_NUMBER = 3.0  # points from which a number is surer than what the model writes
 SURE_TEXT = 5.0  # points from which a text is no worse than what the model writes (seen on public items)
 TYPED = {"email", "date", "time", "host", "formula"}  # kinds that a pattern recognises better than a model
+NAMED = {"name", "sentence", "pair", "quoted"}  # what the beginning of a longer text must be, to count by itself
 SURE_DIRECTION = 3.0
 DIRECTIONS = {"from", "to", "sourc", "target", "destin", "origin"}
 PLACE = re.compile(r"\bstate\b|\bcountry\b|, [A-Z]{2}\b", re.I)
@@ -66,7 +67,7 @@ def agreed(slot: Slot, plan: Plan, written: Any, request: Request, own: frozense
     if slot.kind in ("number", "integer"):
         return _number(ruled, written, request)
     if slot.kind in ("string", ""):
-        if isinstance(written, str) and {stem(word) for word in words(written)} <= own:
+        if isinstance(written, str) and words(written) and {stem(word) for word in words(written)} <= own:
             written = None
         return _text(slot, plan, ruled, written, request)
     return ruled if written is None else written
@@ -113,24 +114,31 @@ def _with_its_place(slot: Slot, text: str, request: Request) -> str:
     """Return "Boston, MA" for "Boston" if the request says so and the parameter's description wants states or countries."""
     if not PLACE.search(slot.about):
         return text
-    return next((one.value for one in request.found if one.kind == "pair" and one.value.startswith(f"{text},")), text)
+    return next((one.value for one in request.found if one.kind in NAMED and one.value.startswith(f"{text},")), text)
 
 
 def in_the_request_s_words(text: str, request: Request) -> str | None:
-    """Return `text` as the request spells it, without quotation marks and a leading article; None if it does not say it."""
-    wanted = ARTICLE.sub("", text.strip(EDGES))
-    if not wanted:
-        return None
-    spelt = r"\W+".join(map(re.escape, re.findall(r"\w+", wanted)))
-    for said in (request.text, request.earlier):
-        if spelt and (match := re.search(rf"(?<!\w){spelt}(?!\w)", said, re.I)):
-            return _whole_path(said, match)
+    """Return `text`, or as much of its beginning as the request says, spelt as there, without quotation marks and a leading
+    article; None if the request does not say it. What a small model adds comes behind: "Oslo, NO, (NO)"."""
+    said = re.findall(r"\w+", ARTICLE.sub("", text.strip(EDGES)))
+    for length in range(len(said), 0, -1):
+        spelt = r"\W+".join(map(re.escape, said[:length]))
+        for whole in (request.text, request.earlier):
+            if match := re.search(rf"(?<!\w){spelt}(?!\w)", whole, re.I):
+                enough = length == len(said) or any(
+                    one.kind in NAMED and one.value == match[0] for one in request.found
+                )
+                return _whole_name(whole, match) if enough else None
     return None
 
 
-def _whole_path(said: str, match: re.Match) -> str:
-    """Return the match, or all of the path or address that it is a part of: "2022/AL2562" for "AL2562"."""
+def _whole_name(said: str, match: re.Match) -> str:
+    """Return the match with what belongs to it in the request: "The" of a name, a path's folders, the sign of "C#"."""
     start = max(said.rfind(space, 0, match.start()) for space in " \n\t") + 1
     end = re.search(r"\s|$", said[match.end() :]).start() + match.end()
     token = said[start:end].strip(EDGES)
-    return token if match[0] in token and re.search(r"[\w~:.][/\\]\w", token) and " " not in match[0] else match[0]
+    if " " not in match[0] and match[0] in token and re.search(r"[\w~:.][/\\]\w", token):
+        return token
+    sign = re.match(r"[#+%]+", said[match.end() :])
+    the = "The " if match.start() > 4 and said[: match.start()].endswith("The ") else ""
+    return f"{the}{match[0]}{sign[0] if sign else ''}"
