@@ -55,10 +55,10 @@ class Served:
         self.port = int(self.address.rpartition(":")[2])
         self.family = psutil.Process(self.process.pid).children(recursive=True)
         self.openai = openai.OpenAI(
-            base_url=self.told["base_url"], api_key=self.key or "none", max_retries=0, timeout=60
+            base_url=self.told["base_url"], api_key=self.key or "none", max_retries=0, timeout=150
         )
         headers = {"Authorization": f"Bearer {self.key}"}
-        self.ollama = ollama.Client(host=self.address, headers=headers, timeout=60)
+        self.ollama = ollama.Client(host=self.address, headers=headers, timeout=150)
 
     def end(self, number: int) -> tuple[int, str]:
         """Send a signal; return the exit status and stderr, once engine and leash are gone too."""
