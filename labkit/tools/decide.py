@@ -230,58 +230,52 @@ def _let_model_choose(request: Request, close: list, decision: Decision):
 
 def _arguments(request: Request, tool: Tool, plan: Plan, choice: str, decision: Decision) -> Steps:
     slots = slots_of(tool)
+    if choice == "auto" and (missing := surely_missing(slots, plan, request)):
+        return _lacking(missing, decision)
     unsure, written = doubtful(slots, plan), {}
-    decision.missing = surely_missing(slots, plan, request) if choice == "auto" else []
-    if decision.missing:
-        decision.trace.append(f"missing: {', '.join(decision.missing)}")
-        return decision
     if unsure:
         form = {name: _held(tool, name, plan.open.get(name) or [], request) for name in unsure}
         said = yield Ask(prompt.arguments_messages(tool, unsure, _whole(request)), _object(form))
         written = _written(said, all(name in plan.values for name in unsure))
         decision.trace.append(f"the model read {', '.join(unsure)}")
-    values = {name: value for name, value in plan.values.items() if name not in unsure}
+    values, own = {}, own_words(tool.name, tool.description)
     for slot in slots:
         if slot.name in unsure:
-            value = agreed(slot, plan, written.get(slot.name), request, own_words(tool.name, tool.description))
+            value = agreed(slot, plan, written.get(slot.name), request, own)
             value = written.get(slot.name) if value is None and choice == "required" else value
             values |= {} if value is None else {slot.name: value}
-    return _complete(
-        tool,
-        {slot.name: in_the_format(values[slot.name], slot.about) for slot in slots if slot.name in values},
-        decision,
-    )
+        elif slot.name in plan.values:
+            values[slot.name] = plan.values[slot.name]
+    values = {slot.name: in_the_format(values[slot.name], slot.about) for slot in slots if slot.name in values}
+    if missing := [name for name in tool.properties if name in tool.required and name not in values]:
+        return _lacking(missing, decision)
+    decision.trace.append(f"filled in: {', '.join(values) or 'nothing'}")
+    return _checked(tool, values, decision)
+
+
+def _lacking(missing: list[str], decision: Decision) -> Decision:
+    decision.missing = missing
+    decision.trace.append(f"missing: {', '.join(missing)}")
+    return decision
 
 
 def _written(said: str, optional: bool) -> dict:
     """Return the arguments that the model wrote. Where every one has a value already (`optional`), bad ones count as none."""
     try:
         written = read_json(said)
-    except ToolError:
+        if not isinstance(written, dict):
+            raise BadCall("The model wrote no arguments.", f"it wrote {said[:80]!r}", "")
+    except BadCall:
         if not optional:
             raise
         return {}
-    if isinstance(written, dict):
-        return written
-    if optional:
-        return {}
-    raise BadCall("The model wrote no arguments.", f"it wrote {said[:80]!r}", "")
-
-
-def _complete(tool: Tool, values: dict, decision: Decision) -> Decision:
-    """Return the decision with the call, or with what is missing for it."""
-    decision.missing = [name for name in tool.properties if name in tool.required and name not in values]
-    if decision.missing:
-        decision.trace.append(f"missing: {', '.join(decision.missing)}")
-        return decision
-    decision.trace.append(f"filled in: {', '.join(values) or 'nothing'}")
-    return _checked(tool, values, decision)
+    return written
 
 
 def _held(tool: Tool, name: str, options: list, request: Request) -> dict:
     """Return the schema that holds one argument: an enum's values that the request names, and no text longer than the request."""
     held = tool.engine["properties"][name]
-    if (options and held.get("type") != "string") or (options and "enum" in held):
+    if options and (held.get("type") != "string" or "enum" in held):
         return {"enum": options}
     if held.get("type") == "string" and "maxLength" in held:
         said = len(_whole(request)) + 10
