@@ -58,6 +58,7 @@ def connect(
     threads: int | None = None,
     start_timeout: float | None = None,
     replay: bool = False,
+    shared: bool = True,
 ) -> Endpoint:
     """Return an endpoint on this machine; the engine starts if it has to.
 
@@ -67,7 +68,7 @@ def connect(
     start_timeout: seconds; the default is 120, or what the engine's own module says (START_SECONDS).
     replay: where the engine is not here, take its recorded answers if the course has them: labelled, with a ReplayWarning, and
     never if LABKIT_REQUIRE names the engine. LABKIT_RECORD=FOLDER records what goes through such an endpoint of a live engine.
-    Two calls with the same arguments in one process share one engine.
+    shared: equal calls in one process share one engine; False starts one that is yours alone, to kill or flood.
     Raises UnknownBackend, UnknownModel, EngineMissing, EngineStartError, WeightsError.
     """
     if backend == "auto" and os.environ.get("LABKIT_BASE_URL"):
@@ -83,7 +84,7 @@ def connect(
         return endpoint
     if not here:
         raise EngineMissing(f"The engine {name} is not here.", here.why, here.fix)
-    endpoint = _shared.connect(name, chosen, wanted)
+    endpoint = _shared.connect(name, chosen, wanted, alone=not shared)
     if replay and os.environ.get("LABKIT_RECORD"):
         from labkit.backends.recorder import record
 
@@ -146,8 +147,8 @@ class _SharedEngines:
         self._lock = threading.RLock()  # re-entrant: a garbage-collected endpoint may release inside connect
         self._engines: dict[tuple, tuple[Endpoint, set]] = {}
 
-    def connect(self, name: str, model, settings: Settings) -> Endpoint:
-        key = (name, model.ref, replace(settings, start_timeout=0))
+    def connect(self, name: str, model, settings: Settings, *, alone: bool = False) -> Endpoint:
+        key = (name, model.ref, replace(settings, start_timeout=0), object() if alone else None)
         with self._lock:
             if key in self._engines and not self._engines[key][0].alive:
                 self._engines.pop(key)[0].process.stop()

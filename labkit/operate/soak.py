@@ -27,7 +27,6 @@ PROMPTS = ["What is the capital of France?", "Name a colour.", "Count to five.",
 # that must not be repeated.
 KINDS = {"ordinary": 6, "cancelled": 2, "slow": 1, "hurried": 1, "burst": 1, "once": 3}
 GROWTH = 0.10  # of this process's memory, between the second and the last quarter of the run
-CONTEXT = 1000
 QUEUE, BURST, PROBES = 24, 8, 2
 
 
@@ -64,8 +63,7 @@ def soak(
 
     kill_s: seconds between two kills of the engine. Raises what labkit.connect raises if the engine does not start at all.
     """
-    # A window that nobody else asks for: an engine of this run alone, because connect shares engines and this one is killed.
-    own = {"backend": backend, "model": model, "context": CONTEXT}
+    own = {"backend": backend, "model": model, "shared": False}  # this one is killed
     with Resources({"model": own}, queue=QUEUE) as resources:
         _probe(resources)
         run = _Run(resources, seconds)

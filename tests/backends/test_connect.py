@@ -88,6 +88,13 @@ def test_the_engine_ends_with_the_last_endpoint(engine_here):
     assert not first.process.alive
 
 
+def test_an_engine_of_ones_own_is_shared_with_nobody(endpoint):
+    with labkit.connect() as shared, labkit.connect(shared=False) as own:
+        assert own.process is not shared.process
+        own.process.kill()
+        assert shared.chat("Say hello.", max_tokens=2).text
+
+
 def test_a_dead_engine_is_replaced(engine_here):
     with labkit.connect("llamacpp", **TINY) as endpoint:
         endpoint.process.kill()

@@ -332,7 +332,7 @@ def test_a_live_engine_takes_over(taped, monkeypatch):
     taped(lambda endpoint: endpoint.chat("Where?"))
     live = object()
     monkeypatch.setattr(llamacpp, "available", lambda: Availability(True, "1"))
-    monkeypatch.setattr(labkit.backends._shared, "connect", lambda *args: live)
+    monkeypatch.setattr(labkit.backends._shared, "connect", lambda *args, **_: live)
     assert labkit.connect("llamacpp", replay=True) is live
     monkeypatch.setenv("LABKIT_REPLAY", "llamacpp")  # unless the learner wants to see the recording
     with pytest.warns(ReplayWarning):

@@ -47,7 +47,9 @@ posix = pytest.mark.skipif(os.name == "nt", reason="the stand-in is a shell scri
 
 
 def ours() -> list[dict]:
-    return [one for one in process.running_servers() if one["parent"] == os.getpid() and one["label"].startswith("vllm")]
+    return [
+        one for one in process.running_servers() if one["parent"] == os.getpid() and one["label"].startswith("vllm")
+    ]
 
 
 # -- which vLLM ---------------------------------------------------------------------------------------------------------

@@ -62,7 +62,9 @@ def test_every_column_is_there(rungs):
         assert json.loads(json.dumps(row)) == row
         assert row["run"]["peak_bytes"] > 0.5 * row["size_bytes"] and row["run"]["load_seconds"] > 0
         assert row["run"]["prompt_speed"]["value"] > 0 and row["run"]["decode_speed"]["value"] > 0
-        assert row["run"]["task"]["schema"]["rate"] == 1.0 and row["run"]["task"]["tool_choice"]["right"] in range(1, 13)
+        assert row["run"]["task"]["schema"]["rate"] == 1.0 and row["run"]["task"]["tool_choice"]["right"] in range(
+            1, 13
+        )
         assert row["text"] == "moby-dick"
         assert row["score"]["tokens"] == 255 and row["machine"] and row["date"]
 
