@@ -245,6 +245,10 @@ class NotApproved(Denied):
     """The tool is risky, and nobody who may has approved exactly this call."""
 
 
+class ServerMissing(ToolError):
+    """No MCP server answers."""
+
+
 class AuditError(LabkitError):
     """Something about the audit log."""
 

@@ -114,6 +114,10 @@ class Desk:
             )
         return dict(rows[0])
 
+    def articles(self) -> list[dict]:
+        """Return the knowledge base: id, title and text of each article."""
+        return [dict(row) for row in self._rows("select id, title, text from article order by id")]
+
     def tickets(self) -> list[dict]:
         """Return all tickets, oldest first."""
         return [dict(row) for row in self._rows("select * from ticket order by cast(substr(id, 3) as integer)")]

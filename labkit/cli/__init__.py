@@ -22,6 +22,7 @@ from labkit.cli import (
     deploy,
     formats,
     guards,
+    mcp,
     models,
     monitor,
     quantize,
@@ -49,6 +50,7 @@ app.add_typer(tools.app, name="tools")
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")
+app.add_typer(mcp.app, name="mcp")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
