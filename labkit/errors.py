@@ -36,6 +36,7 @@
     │   ├── BadCall                  what the model wrote is no call that may be executed
     │   ├── ToolFailed               it raised, or gave nothing that can be shown
     │   ├── ToolTimeout              it did not end in time
+    │   ├── ServerMissing            no MCP server answers
     │   ├── UnfinishedCall           begun before and never finished: not repeated
     │   └── Denied                   this caller's role has no right to it
     │       ├── OutOfScope           the tool, but not for this data
@@ -45,7 +46,8 @@
     ├── OrchestrationError           several agents at work, and no answer came of it
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
-        └── UnknownExercise          no such exercise
+        ├── UnknownExercise          no such exercise
+        └── NoSuchSnippet            no such part to lift out
 
 Taught in notebook 00, section "Where errors show".
 """
@@ -60,9 +62,9 @@ __all__ = [
     "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout", "OverBudget",
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull", "Expired", "Cancelled",
     "Blocked", "RateLimited", "CircuitOpen",
-    "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall",
+    "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall", "ServerMissing",
     "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken", "OrchestrationError",
-    "CourseError", "UnknownLesson", "UnknownExercise",
+    "CourseError", "UnknownLesson", "UnknownExercise", "NoSuchSnippet",
 ]  # fmt: skip
 
 
@@ -271,3 +273,7 @@ class UnknownLesson(CourseError):
 
 class UnknownExercise(CourseError):
     """No such exercise."""
+
+
+class NoSuchSnippet(CourseError):
+    """There is no part of this name to lift out."""

@@ -28,6 +28,7 @@ from labkit.cli import (
     quantize,
     record,
     serve,
+    snippet,
     soak,
     tools,
 )
@@ -42,7 +43,7 @@ app = typer.Typer(
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
-for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor):
+for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor, snippet):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")
