@@ -90,7 +90,8 @@ class Snippet:
 
     def _beside(self, package: str) -> dict[Path, bytes]:
         test = (paths.data_dir() / "snippets" / f"{self.name}.py").read_text(encoding="utf-8")
-        note = f"# {self.title}.\n# From labkit {version("labkit")}, Apache-2.0; taught in notebook {self.taught}.\n"
+        release = version("labkit")
+        note = f"# {self.title}.\n# From labkit {release}, Apache-2.0; taught in notebook {self.taught}.\n"
         note += f"# Not here: {self.without}.\n" if self.without else ""
         return {
             Path(f"test_{package}.py"): _renamed(test, package).encode(),

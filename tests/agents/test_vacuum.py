@@ -54,7 +54,9 @@ def test_walls_are_walls_and_the_percept_shows_them():
     assert run(floor, lambda percept: "right", 3).score == -3
 
 
-@pytest.mark.parametrize("agent", [first_free, Wanderer(), Counter(), Mapper()], ids=["first free", "wanderer", "counter", "mapper"])
+@pytest.mark.parametrize(
+    "agent", [first_free, Wanderer(), Counter(), Mapper()], ids=["first", "wanderer", "counter", "mapper"]
+)
 def test_a_vacuum_that_cannot_move_stops(agent):
     assert run(Floor.drawn("#@#"), agent, 5).actions == ["stop"]
 
