@@ -77,7 +77,8 @@ def check_false_share(false_share):
     require(callable(false_share), f"{show(false_share)} is not a function.")
     got = false_share(0.01, 0.8, 0.05)
     require(
-        got != 0.05, "that is the share of honest requests that raise an alarm; asked is the share of alarms that are false."
+        got != 0.05,
+        "that is the share of honest requests that raise an alarm; asked is the share of alarms that are false.",
     )
     require(
         abs(got - 0.05 / 0.85) > 1e-9,
@@ -245,7 +246,9 @@ def check_first_broken(first_broken):
     edited = [*whole[:1], {**whole[1], "text": "nobody read C-102"}, *whole[2:]]
     require(first_broken(edited) is not None, "a text was edited, and it was not noticed: compute its hash anew.")
     require(first_broken(edited) != 2, "counted from 0, the edited line is the second one, so 1.")
-    require(first_broken(whole[:1] + whole[2:]) is not None, "a line was deleted, and the next one still names its hash.")
+    require(
+        first_broken(whole[:1] + whole[2:]) is not None, "a line was deleted, and the next one still names its hash."
+    )
     require(first_broken(whole[1:]) == 0, "the first line was deleted; what is first now should have `before` empty.")
     moved = [whole[0], whole[2], whole[1], whole[3]]
     cases(first_broken, [(edited, 1), (whole[:1] + whole[2:], 1), (moved, 1), ([], None)])
@@ -307,12 +310,17 @@ def check_create_once(create_once):
     require(callable(create_once), f"{show(create_once)} is not a function.")
     tickets: dict = {}
     first = create_once(tickets, "wish-1", "The lamp flickers.")
-    require(first == "T-1" and len(tickets) == 1, f"the first ticket should be `T-1`, and kept in `tickets`; got {show(first)}.")
+    require(
+        first == "T-1" and len(tickets) == 1,
+        f"the first ticket should be `T-1`, and kept in `tickets`; got {show(first)}.",
+    )
     again = create_once(tickets, "wish-1", "The lamp flickers.")
     require(len(tickets) == 1 and again != "T-2", "the same wish made a second ticket.")
     require(again == "T-1", f"whoever asks again wants the number; yours returned {show(again)}.")
     other = create_once(tickets, "wish-2", "The lamp flickers.")
-    require(other == "T-2", "another customer has the same problem: that is another wish, and needs a ticket of its own.")
+    require(
+        other == "T-2", "another customer has the same problem: that is another wish, and needs a ticket of its own."
+    )
     try:
         create_once(tickets, "wish-1", "Refund my boots.")
     except ValueError:
