@@ -8,7 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from labkit.errors import Denied, RateLimited, UnknownModel
+from labkit.errors import Denied, RateLimited
 from labkit.operate.checking import FAIL, NOT_CHECKABLE, Found, check, judged, raises
 from labkit.operate.service import Place
 
@@ -108,19 +108,6 @@ def access(place: Place) -> Found:
     said = f"{len(policy.tools)} tools, {len(policy.roles)} roles; a stranger reaches {len(reached)}"
     wrong = f"; without approval: {', '.join(loose)}" if loose else f"; needs approval: {', '.join(tools) or 'none'}"
     return judged(not reached and not loose, said + wrong)
-
-
-@check
-def on_disk(place: Place) -> Found:
-    """The models are on this disk, so that nothing has to be fetched when the network is away."""
-    from labkit import catalog, weights
-
-    names = place.service.models or (catalog.default_model().alias,)
-    try:
-        missing = [name for name in names if weights.present(name) is None]
-    except UnknownModel as error:
-        return NOT_CHECKABLE, f"{error.what} Only labkit's own models can be looked for"
-    return judged(not missing, f"not here: {', '.join(missing)}" if missing else f"here: {', '.join(names)}")
 
 
 @check

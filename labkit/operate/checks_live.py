@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from labkit.backends.base import Endpoint
-from labkit.errors import Blocked, Denied, LabkitError, Refused
+from labkit.errors import Blocked, Denied, LabkitError, Refused, UnknownModel
 from labkit.operate.checking import FAIL, NOT_CHECKABLE, PASS, Found, check, judged, raises
 from labkit.operate.service import LOOPBACK, Place
 
@@ -53,10 +53,37 @@ def memory(place: Place) -> Found:
 
     facts = hardware.memory()
     whole = next(fact.value for name in ("ram_limit_bytes", "ram_total_bytes") if (fact := facts[name]).value)
-    used, budget = used_bytes(place.endpoint), place.service.memory_gb
-    taken = f"the engine takes {used / 1e9:.2f} GB" if used else "what the engine takes is not labkit's to measure"
-    fine = (used or 0) <= budget * 1e9 <= whole
-    return judged(fine, f"{taken}, the budget is {budget:g} GB, the machine has {whole / 1e9:.1f} GB")
+    budget, used = place.service.memory_gb * 1e9, used_bytes(place.endpoint)
+    said = f"the budget is {budget / 1e9:g} GB, the machine has {whole / 1e9:.1f} GB"
+    if budget > whole or used is None:
+        return (FAIL if budget > whole else NOT_CHECKABLE), f"{said}; who owns the engine can measure what it takes"
+    return judged(used <= budget, f"{said}, the engine takes {used / 1e9:.2f} GB")
+
+
+@check
+def on_disk(place: Place) -> Found:
+    """The models are on this disk, in the form of some engine."""
+    from labkit import catalog, weights
+
+    names = place.service.models or (place.endpoint.model,)
+    try:
+        known = {name: catalog.model(name) for name in names}
+    except UnknownModel as error:
+        return NOT_CHECKABLE, f"{error.what} Only labkit's own models can be looked for."
+    missing = [name for name, one in known.items() if not any(weights.present(one, each) for each in one.engines)]
+    return judged(not missing, f"not here: {', '.join(missing)}" if missing else f"here: {', '.join(names)}")
+
+
+@check
+def offline(place: Place) -> Found:
+    """Nothing has to be fetched, and the engine's processes talk to nobody outside."""
+    status, said = on_disk(place)
+    if status != PASS or not place.owned:
+        return status, said
+    place.endpoint.chat(QUESTION, max_tokens=1)
+    lines = [line for one in place.endpoint.process.family() for line in one.net_connections("inet") if line.raddr]
+    outside = sorted({line.raddr.ip for line in lines} - set(LOOPBACK))
+    return judged(not outside, f"{said}; the engine is connected to {', '.join(outside) or 'nobody outside'}")
 
 
 @check

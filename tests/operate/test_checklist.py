@@ -138,7 +138,6 @@ SETTINGS = {
     "guards, too many false alarms": ({}, {"most_false_alarms_percent": 1.0}),
     "access": ({}, {"changing_tools": ("create_ticket", "lookup_customer")}),
     "access, a tool that the policy does not know": ({}, {"changing_tools": ("refund",)}),
-    "on_disk": ({"models": ("smollm2-135m",)}, {"models": ("phi-4",)}),
 }
 
 
@@ -149,8 +148,12 @@ def test_a_setting_passes_and_fails(case, endpoint):
     assert said(check, Place(Service(**bad))) == FAIL
 
 
-def test_a_model_that_labkit_does_not_know_is_not_looked_for():
-    assert said("on_disk", Place(Service(models=("somebody/elses-model",)))) == NOT_CHECKABLE
+@pytest.mark.parametrize("check", ["on_disk", "offline"])
+def test_models_are_looked_for_on_the_disk(check, served, tmp_path, monkeypatch):
+    assert said(check, served()) == said(check, served(models=("smollm2-135m",))) == PASS
+    assert said(check, served(models=("somebody/elses-model",))) == NOT_CHECKABLE
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+    assert said(check, served()) == FAIL
 
 
 def test_the_audit_check_wants_a_log_whose_chain_holds(log, tmp_path):
@@ -243,7 +246,7 @@ def test_end_to_end_fails_when_an_ordinary_question_does_not_get_through(served)
 
 
 def test_the_engine_has_to_fit_the_budget_and_the_budget_the_machine(served):
-    assert said("memory", served()) == PASS
+    assert said("memory", served()) == NOT_CHECKABLE  # somebody else's process
     assert said("memory", served(memory_gb=10.0**6)) == FAIL
     assert said("memory", Place(Service(memory_gb=0.01), "llamacpp", "smollm2-135m")) == FAIL
 
@@ -259,6 +262,7 @@ def test_a_killed_engine_has_to_come_back(endpoint, served):
 
     place = Place(Service(), "llamacpp", "smollm2-135m", connect=only_once)
     try:
+        assert said("memory", place) == said("offline", place) == PASS
         assert look("restart", place)[0] == PASS and len(starts) == 2
         starts += [None]  # from now on none starts
         assert look("restart", place)[0] == FAIL
