@@ -53,7 +53,10 @@ class Result:
 
 
 def items() -> list[Item]:
-    """Return all items in the order of data/checklists.toml. Raises ConfigError for one with no check and no reason, or both."""
+    """Return all items in the order of data/checklists.toml. Raises ConfigError for one with no check and no reason, or both.
+
+    Taught in notebook 10, section "The checklists".
+    """
     rows = tomllib.loads((data_dir() / "checklists.toml").read_text(encoding="utf-8"))["item"]
     found = [Item(**{**row, "where": tuple(row["where"])}) for row in rows]
     for item in found:
@@ -69,7 +72,10 @@ def run(
     model: str = "auto",
     progress: Callable[[str, int, int], None] = lambda label, done, total: None,
 ) -> list[Result]:
-    """Look at everything and return a result an item. The engine that is started for it (backend, model) is stopped again."""
+    """Look at everything and return a result an item. The engine that is started for it (backend, model) is stopped again.
+
+    Taught in notebook 10, section "The checklists".
+    """
     todo = items()
     place = Place(service or Service(), backend, model)
     done: dict[str, tuple[str, str]] = {}  # a check that stands at several items runs once
@@ -96,7 +102,10 @@ def look(check: str, place: Place) -> tuple[str, str]:
 
 
 def table(results: Iterable[Result]) -> str:
-    """Return the results as text: a line an item and a line of evidence, by groups, and the count at the end."""
+    """Return the results as text: a line an item and a line of evidence, by groups, and the count at the end.
+
+    Taught in notebook 10, section "The checklists".
+    """
     results, lines, group = list(results), [], ""
     for one in results:
         if one.item.group != group:

@@ -38,6 +38,8 @@ class Service:
     audit, roles, alerts: files. changing_tools: names of tools that change something. memory_gb: for all models together.
     queue, workers, seconds: as for Resources. requests_per_second, burst, tokens_per_hour: of one caller. characters: of an input.
     least_caught_percent, most_false_alarms_percent: what the guards have to reach on texts that they were not fitted to.
+
+    Taught in notebook 10, section "The checklists".
     """
 
     base_url: str = ""
@@ -65,7 +67,10 @@ class Service:
 
 
 def read(path: Path) -> Service:
-    """Return the service that a TOML file describes. Raises ConfigError: unreadable, an unknown word, a value of another kind."""
+    """Return the service that a TOML file describes. Raises ConfigError: unreadable, an unknown word, a value of another kind.
+
+    Taught in notebook 10, section "The checklists".
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
