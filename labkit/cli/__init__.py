@@ -16,6 +16,7 @@ from labkit.cli import (
     backends,
     bench,
     chat,
+    checklist,
     claims,
     convert,
     course,
@@ -43,7 +44,21 @@ app = typer.Typer(
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
-for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor, snippet):
+for group in (
+    course,
+    chat,
+    models,
+    backends,
+    claims,
+    convert,
+    quantize,
+    serve,
+    record,
+    soak,
+    monitor,
+    snippet,
+    checklist,
+):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")

@@ -31,7 +31,10 @@ __all__ = ["Access"]
 
 @dataclass
 class Access:
-    """The rights of one caller. approvals: where risky calls are approved (default: nobody says yes, so they are denied)."""
+    """The rights of one caller. approvals: where risky calls are approved (default: nobody says yes, so they are denied).
+
+    Taught in notebook 10, section "Who may do what".
+    """
 
     policy: Policy
     caller: Caller

@@ -19,7 +19,10 @@ __all__ = ["AccessGuard"]
 
 
 class AccessGuard(FunctionMiddleware):
-    """Runs an agent's functions only as far as `access` allows. `refused` keeps the typed errors, the agent sees their words."""
+    """Runs an agent's functions only as far as `access` allows. `refused` keeps the typed errors, the agent sees their words.
+
+    Taught in notebook 10, section "Who may do what".
+    """
 
     def __init__(self, access: Access):
         self.access = access

@@ -44,6 +44,8 @@ class Approvals:
 
     ask: called with a Pending, returns who said yes, or None. seconds: how long a question and its yes hold. audit: gets every
     step, before it counts.
+
+    Taught in notebook 10, section "Who may do what".
     """
 
     policy: Policy

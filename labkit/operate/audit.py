@@ -60,6 +60,8 @@ class AuditLog:
 
     content: whether what people wrote is kept. sync_s: at most so many seconds of entries are lost when the power fails (0: none,
     each entry is on the disk before append returns; inf: the system decides). key: of the seal; default LABKIT_AUDIT_KEY.
+
+    Taught in notebook 10, section "What happened".
     """
 
     file: Path

@@ -140,7 +140,10 @@ def read_head(file: Path, key: bytes | None) -> Head:
 
 
 def entries(file: Path, key: bytes | None, size: int | None = None) -> Iterator[tuple[dict, Head]]:
-    """Yield each entry and the head after it, of the first `size` bytes. Raises AuditBroken at the first that does not hold."""
+    """Yield each entry and the head after it, of the first `size` bytes. Raises AuditBroken at the first that does not hold.
+
+    Taught in notebook 10, section "What happened".
+    """
     head = START
     with open(file, "rb") as log:
         while line := log.readline(MAX_ENTRY + 1 if size is None else min(MAX_ENTRY + 1, size - head.size)):
@@ -152,6 +155,8 @@ def verify(file: Path, key: bytes | None = None, anchor: str = "") -> Report:
     """Check every line, the head beside the log, and an `anchor` ("SEQ:HASH") of an earlier verify.
 
     Raises AuditError if there is neither a log nor its head, ConfigError for an anchor that is none.
+
+    Taught in notebook 10, section "What happened".
     """
     wanted = _anchor(anchor)
     if not file.exists() and not head_file(file).exists():

@@ -3,6 +3,8 @@
     find("token = <one of GitHub's>")     # [Finding(kind="github", …)]
 
 The forms are data (data/guard_patterns.toml, rows "credential").
+
+Taught in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

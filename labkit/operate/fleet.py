@@ -36,7 +36,10 @@ class _Row:
 
 class Fleet:
     """models: name -> what labkit.connect takes. budget_bytes: for all of them together. most: loaded at once. idle_s: unused
-    for longer, a model is unloaded by `sweep`. clock: seconds, for idleness. connect: starts one (labkit.connect). Thread-safe."""
+    for longer, a model is unloaded by `sweep`. clock: seconds, for idleness. connect: starts one (labkit.connect). Thread-safe.
+
+    Taught in notebook 10, section "Too many".
+    """
 
     def __init__(
         self,
@@ -262,7 +265,10 @@ class Fleet:
 
 def used_bytes(endpoint: Any) -> int | None:
     """Return the memory of an engine's processes in bytes: shared pages counted in parts (PSS) where the system says, else
-    resident. None if labkit does not own the process, or it is gone. Memory of a GPU does not count."""
+    resident. None if labkit does not own the process, or it is gone. Memory of a GPU does not count.
+
+    Taught in notebook 10, section "Too many".
+    """
     import psutil
 
     if endpoint.process is None:

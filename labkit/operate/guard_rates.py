@@ -59,7 +59,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Rate:
-    """`hits` of `of`, and the share's 95 % Wilson interval."""
+    """`hits` of `of`, and the share's 95 % Wilson interval.
+
+    Taught in notebook 10, section "What comes in and what goes out".
+    """
 
     hits: int
     of: int
@@ -117,7 +120,10 @@ def made(text: str) -> str:
 
 
 def measure(half: str = "dev", rails: Guardrails | None = None) -> list[Row]:
-    """Return a row for each guard and place, and one for each place's whole chain ("all")."""
+    """Return a row for each guard and place, and one for each place's whole chain ("all").
+
+    Taught in notebook 10, section "What comes in and what goes out".
+    """
     texts, rails = corpus(half), rails or standard()
     chains = {
         "input": rails.input,

@@ -74,7 +74,10 @@ def change(text: str, reason: str) -> Verdict:
 
 @dataclass(frozen=True)
 class Guard:
-    """A `name`, and `judge(text, context) -> Verdict`."""
+    """A `name`, and `judge(text, context) -> Verdict`.
+
+    Taught in notebook 10, section "What comes in and what goes out".
+    """
 
     name: str
     judge: Callable[[str, Context], Verdict] = field(repr=False)
@@ -119,7 +122,10 @@ def chain(guards: Sequence[Guard], text: str, context: Context | None = None) ->
 
 @dataclass(frozen=True)
 class Guardrails:
-    """Three chains: for what users say, for what tools return, and for what the model answers."""
+    """Three chains: for what users say, for what tools return, and for what the model answers.
+
+    Taught in notebook 10, section "What comes in and what goes out".
+    """
 
     input: Sequence[Guard] = ()
     tool_result: Sequence[Guard] = ()
@@ -140,7 +146,10 @@ class Guardrails:
 
 
 def standard(**limits: int) -> Guardrails:
-    """Return the guards of this course. limits: `characters` of an input (100,000), `result` of a tool result (20,000)."""
+    """Return the guards of this course. limits: `characters` of an input (100,000), `result` of a tool result (20,000).
+
+    Taught in notebook 10, section "What comes in and what goes out".
+    """
     from labkit.operate.credentials import credentials
     from labkit.operate.injection import injection
     from labkit.operate.inputs import invisible, readable, size

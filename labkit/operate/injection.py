@@ -4,6 +4,8 @@ The phrases are data (data/guard_patterns.toml, rows "injection"). They are look
 for letters undone, turned by 13 letters, and in whatever base64 it holds. Such a list catches what has been seen before and is
 quoted by honest people too: its rates are printed by `labkit guards eval`, and no right may depend on it. What an agent is
 allowed to do after it has read foreign text is settled by labels instead (labkit/operate/labels.py).
+
+Taught in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

@@ -33,7 +33,10 @@ KEYS = 10_000  # callers remembered at once: what a caller makes up must not fil
 
 @dataclass
 class RateLimit:
-    """A token bucket a caller: `burst` requests at once, then `per_second`. Thread-safe; at most `keys` callers at once."""
+    """A token bucket a caller: `burst` requests at once, then `per_second`. Thread-safe; at most `keys` callers at once.
+
+    Taught in notebook 10, section "A kiosk".
+    """
 
     per_second: float
     burst: float
@@ -73,7 +76,10 @@ class RateLimit:
 
 @dataclass
 class Quota:
-    """An amount (`limit`: tokens, requests, money) that each caller may spend in `seconds`, counted from its first request."""
+    """An amount (`limit`: tokens, requests, money) that each caller may spend in `seconds`, counted from its first request.
+
+    Taught in notebook 10, section "A kiosk".
+    """
 
     limit: float
     seconds: float

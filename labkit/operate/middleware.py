@@ -38,7 +38,10 @@ RESULT = 1_000_000  # characters of a tool's result that are looked at; the guar
 
 
 def guarded(rails: Guardrails | None = None, rate: RateLimit | None = None, key: str = "") -> list:
-    """Return the middleware of one agent. rate: how often `key` may ask it; RateLimited comes out of agent.run."""
+    """Return the middleware of one agent. rate: how often `key` may ask it; RateLimited comes out of agent.run.
+
+    Taught in notebook 10, section "A kiosk".
+    """
     rails = rails or standard()
     return [GuardQuestions(rails, rate, key), GuardAnswers(rails, key), GuardTools(rails, key)]
 

@@ -5,6 +5,8 @@
 
 Names, addresses and what somebody suffers from have no check digit: for those a trained recogniser is needed (the extra
 `presidio`), and none finds them all.
+
+Taught in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

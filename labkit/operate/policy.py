@@ -27,7 +27,10 @@ ROLE_KEYS = {"inherits": list, "tools": list, "data": list}
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: a `name` and a `role`. They come from the program that signed the person in, never from a prompt."""
+    """Who asks: a `name` and a `role`. They come from the program that signed the person in, never from a prompt.
+
+    Taught in notebook 10, section "Who may do what".
+    """
 
     name: str
     role: str
@@ -57,7 +60,10 @@ class Rights:
 
 class Policy:
     """The rights of every role. Raises ConfigError for a table that does not mean one thing: unknown words, names that do not
-    exist, roles that inherit from each other in a circle."""
+    exist, roles that inherit from each other in a circle.
+
+    Taught in notebook 10, section "Who may do what".
+    """
 
     def __init__(self, table: Mapping[str, Any]):
         _only(table, {"tools": dict, "roles": dict}, "the policy")

@@ -59,7 +59,10 @@ def retrying(call: Callable[[], T], attempts: int = 3, seconds: float = 30.0, pa
 
 
 def call_tool(ledger: Ledger, tool: Tool, arguments: dict, attempts: int = 3, pause: float = 0.1) -> Result:
-    """Execute a tool; again, after what may pass by itself, only if it is `repeatable`. Never raises: see Ledger.run."""
+    """Execute a tool; again, after what may pass by itself, only if it is `repeatable`. Never raises: see Ledger.run.
+
+    Taught in notebook 10, section "When it fails".
+    """
     last = Result("", False)
 
     def once() -> Result:
@@ -87,7 +90,10 @@ def _passing(result: Result) -> bool:
 
 class Breaker:
     """A circuit breaker. "closed": calls pass. After `failures` transient ones in a row "open": CircuitOpen at once, for
-    `rest` seconds. Then "half-open": one call may try; it closes the circuit, or opens it again. Thread-safe."""
+    `rest` seconds. Then "half-open": one call may try; it closes the circuit, or opens it again. Thread-safe.
+
+    Taught in notebook 10, section "When it fails".
+    """
 
     def __init__(
         self, failures: int = 5, rest: float = 30.0, clock: Callable[[], float] = time.monotonic, name: str = ""
@@ -161,7 +167,10 @@ class Answer:
 
 
 class Fallback:
-    """Endpoints in order of preference: each behind a breaker of its own, the next asked when one does not answer."""
+    """Endpoints in order of preference: each behind a breaker of its own, the next asked when one does not answer.
+
+    Taught in notebook 10, section "When it fails".
+    """
 
     def __init__(self, endpoints: Sequence[Endpoint], attempts: int = 1, failures: int = 3, rest: float = 30.0):
         if not endpoints:
