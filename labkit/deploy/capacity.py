@@ -153,8 +153,10 @@ def capacity(assumptions: Assumptions, priced: Prices | None = None) -> Capacity
     ends, and a plan that its own assumptions can break is none.
     """
     priced, spans = priced or prices(), assumptions.spans()
-    corners = itertools.product(*({span.low, span.high} for span in spans.values()))
-    found = [_one(assumptions, dict(zip(spans, corner, strict=True)), priced) for corner in corners]
+    ends = itertools.product(*({span.low, span.high} for span in spans.values()))
+    corners = [dict(zip(spans, corner, strict=True)) for corner in ends]
+    _refuse_endless(assumptions, max(_load(assumptions, at) for at in corners))
+    found = [_one(assumptions, at, priced) for at in corners]
     middle = _one(assumptions, {name: span.middle for name, span in spans.items()}, priced)
     results = {}
     for name, value in middle.items():
@@ -178,21 +180,28 @@ def variation(seconds: Sequence[float]) -> float:
     return statistics.pvariance(seconds) / statistics.fmean(seconds) ** 2
 
 
+def _service(a: Assumptions, at: dict[str, float]) -> float:
+    """Seconds of one request in a device whose places are all taken."""
+    return a.speed.concurrency * (at["tokens_in"] / at["prompt_tokens_per_s"] + at["tokens_out"] / at["tokens_per_s"])
+
+
+def _load(a: Assumptions, at: dict[str, float]) -> float:
+    """How many devices would be busy all the time at the peak: with fewer, the line grows without end."""
+    peak = at["requests_per_day"] / DAY * at["peak_factor"]
+    return peak * _service(a, at) / (a.speed.concurrency * at["availability"])
+
+
 def _one(a: Assumptions, at: dict[str, float], priced: Prices) -> dict[str, float]:
     """Every result at one point of the assumptions."""
-    places, day = a.speed.concurrency, at["requests_per_day"]
-    peak = day / DAY * at["peak_factor"]
-    service = places * (at["tokens_in"] / at["prompt_tokens_per_s"] + at["tokens_out"] / at["tokens_per_s"])
-    needed = math.ceil(peak * service / (places * at["availability"] * a.target))
-    devices = a.devices or max(1, needed)
-    offered = peak / (devices * at["availability"]) * service
-    _refuse_endless(offered / places, devices, needed)
+    places, day, service = a.speed.concurrency, at["requests_per_day"], _service(a, at)
+    devices = a.devices or max(1, math.ceil(_load(a, at) / a.target))
+    offered = places * _load(a, at) / devices
     waiting, drain = erlang_c(places, offered), service / (places - offered)
     return {
-        "peak_rate": peak, "service_s": service, "devices": devices, "utilisation": offered / places,
-        "waiting_share": waiting, "wait_s": waiting * drain * (1 + a.variation) / 2,
+        "peak_rate": day / DAY * at["peak_factor"], "service_s": service, "devices": devices,
+        "utilisation": offered / places, "waiting_share": waiting, "wait_s": waiting * drain * (1 + a.variation) / 2,
         "wait_p95_s": max(0.0, math.log(waiting / 0.05) * drain) if waiting else 0.0,
-        "most_per_day": devices * at["availability"] * places / service * a.target * DAY / at["peak_factor"],
+        "most_per_day": day * devices * a.target / _load(a, at),
         "stored_per_day": day * (1 - at["local_share"]) * (1 - at["uplink"]),
         "homeless_per_day": day * (1 - at["availability"]) ** (1 + a.peers),
         **_costs(a, at, devices, priced),
@@ -212,10 +221,12 @@ def _costs(a: Assumptions, at: dict[str, float], devices: int, priced: Prices) -
     }
 
 
-def _refuse_endless(utilisation: float, devices: int, needed: int) -> None:
-    if utilisation >= 1:
-        what = f"{devices} devices would have a utilisation of {utilisation:.2f} at one corner of the assumptions."
-        raise ConfigError(what, ENDLESS, f"labkit deploy capacity --devices {needed}  # or leave --devices out")
+def _refuse_endless(a: Assumptions, load: float) -> None:
+    if a.devices is not None and load >= a.devices:
+        what = (
+            f"{a.devices} devices would have a utilisation of {load / a.devices:.2f} at one corner of the assumptions."
+        )
+        raise ConfigError(what, ENDLESS, f"labkit deploy capacity --devices {math.ceil(load / a.target)}")
 
 
 def _plain(span: Span) -> dict[str, float | None]:
