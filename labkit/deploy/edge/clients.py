@@ -30,6 +30,7 @@ class Client:
     accepted: dict[str, bool] = field(default_factory=dict)
     asked_again: int = 0
     _number: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -46,7 +47,8 @@ class Client:
 
     def ask(self, private: bool | None = None) -> str:
         """Have one more request accepted and return its id; it is sent again, with the same id, until it is."""
-        number, self._number = self._number, self._number + 1
+        with self._lock:
+            number, self._number = self._number, self._number + 1
         id, request = f"{self.name}-{number:05d}", self.requests[number % len(self.requests)]
         private = number % 3 == 0 if private is None else private
         text = f"{request.text} ({self.mark})" if private else request.text

@@ -122,7 +122,7 @@ class _Run:
         """Stop the engine of the other device until peers have answered for it; what is private has to wait for the engine."""
         self.site.stop_engine(self.other)
         private, until = self.clients[self.other].ask(private=True), time.monotonic() + DRAIN_S
-        while not self._peers_took(BURST) and any(self.site.who.peers[self.other]) and time.monotonic() < until:
+        while not self._peers_took(BURST) and self.site.who.peers[self.other] and time.monotonic() < until:
             self._wait("engine down", STEP_S)
         self.facts["private_waited"] = self._state(private)["by"] is None
         self.site.start_engine(self.other)
