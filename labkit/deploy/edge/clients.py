@@ -53,7 +53,9 @@ class Client:
         private = number % 3 == 0 if private is None else private
         text = f"{request.text} ({self.mark})" if private else request.text
         body = {"text": text, "options": request.options, "ask": request.ask, "private": private}
-        while not self._put(id, {**body, "examples": request.examples}):
+        agents = self.site.who.agents[self.name]
+        body |= {"examples": request.examples, "agent": agents[number % len(agents)]}
+        while not self._put(id, body):
             self.asked_again += 1
             time.sleep(AGAIN_S)
         self.accepted[id] = private

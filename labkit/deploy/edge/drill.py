@@ -62,6 +62,7 @@ def drill(
         run.all()
         links = {link.name: _seen(link) for link in site.links.all.values()}
         extra = {"seconds_offline": seconds, "played_by": f"{engine.backend} {engine.model}", "models": who.models}
+        extra |= {"agents": who.agents}
         return {**account(run.facts, site, clients, mark), **extra, "links": links, **run.facts}
 
 
