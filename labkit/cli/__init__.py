@@ -21,6 +21,7 @@ from labkit.cli import (
     convert,
     course,
     deploy,
+    edge,
     formats,
     guards,
     mcp,
@@ -63,6 +64,7 @@ for group in (
 bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
+deploy.app.add_typer(edge.app)
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")
