@@ -41,12 +41,13 @@ app = typer.Typer(
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
 )
-for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor):
+for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(monitor.app, name="monitor")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")
 
