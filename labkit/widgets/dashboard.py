@@ -23,8 +23,9 @@ __all__ = ["Dashboard", "dashboard", "dashboard_html", "dashboard_text", "sparkl
 
 SHOWN = (
     "up", "requests_running", "requests_waiting", "calls_in_flight", "output_tokens_per_second", "requests_per_second",
-    "response_time_ms", "response_time_p95_ms", "error_rate_percent", "kv_cache_percent", "model_memory_gb",
-    "process_memory_gb", "process_cpu_percent", "memory_usage_percent", "cpu_usage_percent", "gpu_utilization_percent",
+    "response_time_ms", "response_time_p95_ms", "error_rate_percent", "tool_results_caught_percent", "kv_cache_percent",
+    "model_memory_gb", "process_memory_gb", "process_cpu_percent",
+    "memory_usage_percent", "cpu_usage_percent", "gpu_utilization_percent",
     "gpu_memory_gb",
 )  # fmt: skip
 UNITS = {name: row["unit"] for section in table().values() for name, row in section.items()} | {"up": ""}
