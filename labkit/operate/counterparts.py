@@ -1,7 +1,7 @@
 """What became of the course module's monitoring classes: part by part, the name in labkit that does the work.
 
     counterparts()                     # the rows of data/monitoring.toml
-    print(counterparts_text())         # the same as a table
+    counterparts_markdown()            # the same as a table
 
 A row that points to nothing raises: the table cannot promise what is not there.
 """
@@ -16,7 +16,7 @@ from importlib import import_module
 from labkit import paths
 from labkit.errors import ConfigError
 
-__all__ = ["Counterpart", "counterparts", "counterparts_text"]
+__all__ = ["Counterpart", "counterparts", "counterparts_markdown"]
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def counterparts() -> list[Counterpart]:
     return [Counterpart(**row) for row in found["part"]]
 
 
-def counterparts_text() -> str:
-    """Return the table in words, a line a row: the module's part, the name in labkit after `labkit.operate.`, what was wrong."""
-    lines = [f"{'in the module':46} {'in labkit.operate':32} what was wrong"]
+def counterparts_markdown() -> str:
+    """Return the table in Markdown, a line a row: the module's part, the name in labkit.operate, what was wrong there."""
+    lines = ["| in the module | in labkit.operate | what was wrong |", "| --- | --- | --- |"]
     for row in counterparts():
-        lines.append(f"{row.module:46} {row.labkit.removeprefix('labkit.operate.'):32} {row.repaired}")
+        lines.append(f"| `{row.module}` | `{row.labkit.removeprefix('labkit.operate.')}` | {row.repaired} |")
     return "\n".join(lines)

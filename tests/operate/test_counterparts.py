@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from labkit.errors import ConfigError
-from labkit.operate.counterparts import Counterpart, counterparts, counterparts_text
+from labkit.operate.counterparts import Counterpart, counterparts, counterparts_markdown
 
 # The classes, written here once more from the module, so that a row cannot be lost unnoticed.
 CLASSES = {
@@ -23,7 +23,12 @@ def test_the_name_is_there_and_explains_itself(row):
     thing = row.thing
     assert callable(thing) and inspect.getdoc(thing) and row.repaired
     assert row.labkit in f"{thing.__module__}.{thing.__qualname__}"
-    assert row.labkit.removeprefix("labkit.operate.") in counterparts_text()
+    assert row.labkit.removeprefix("labkit.operate.") in counterparts_markdown()
+
+
+def test_every_row_is_a_row_of_three_in_the_table():
+    rows = counterparts_markdown().splitlines()
+    assert len(rows) == len(counterparts()) + 2 and {row.count("|") for row in rows} == {4}
 
 
 @pytest.mark.parametrize("name", ["labkit.operate.alerts.Alarms", "labkit.operate.nothing.Alerts", "labkit.Nothing"])
