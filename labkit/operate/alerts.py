@@ -8,6 +8,8 @@
 
 A value of None is no reading: it neither fires a threshold nor ends one. When a figure that is watched stays away for longer than
 its rule allows, `NAME-no-data` fires, so an outage cannot look like an idle engine.
+
+Taught in notebook 11, section "An engine dies".
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Event:
     """One change. at: seconds by time.monotonic(). value: the figure that was judged.
 
     state: "pending", "lapsed" (pending no more), "firing" or "ended".
+    Taught in notebook 11, section "An engine dies".
     """
 
     at: float
@@ -49,6 +52,7 @@ class Alerts:
 
     rules: by name, as `rules.rules()` gives them. watched: the metrics that can be had here (None: those of all rules); a rule
     for another is in `unwatched` and does nothing until its metric appears, since a machine without a GPU has no silent one.
+    Taught in notebook 11, section "An engine dies".
     """
 
     def __init__(self, rules: Mapping[str, Rule] | Iterable[Rule], watched: Iterable[str] | None = None):
@@ -88,7 +92,10 @@ class Alerts:
 
 
 def backtest(rules: Rule | Iterable[Rule], samples: Iterable[Sample]) -> list[Event]:
-    """Return what would have changed, had `rules` (one or several) watched while the `samples` were taken, the oldest first."""
+    """Return what would have changed, had `rules` (one or several) watched while the `samples` were taken, the oldest first.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     alerts = Alerts([rules] if isinstance(rules, Rule) else rules)
     return [event for sample in samples for event in alerts.step(sample.at, sample.values)]
 

@@ -3,6 +3,8 @@
 results = CountedResults(standard())
 Agent(client=…, tools=[…], middleware=guarded(results.rails))
 Monitor(endpoint, more=results.window)         # tool_results_caught_percent, for the alert rules as well
+
+Taught in notebook 11, section "A poisoned result".
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ class CountedResults:
     """`rails` judge as the given ones do, and every tool result that they see is counted. Safe to use from many threads.
 
     seconds: what `window` looks back. most: results that are remembered.
+    Taught in notebook 11, section "A poisoned result".
     """
 
     def __init__(self, rails: Guardrails, seconds: float = 60.0, most: int = 10_000):

@@ -4,6 +4,8 @@
     counterparts_markdown()            # the same as a table
 
 A row that points to nothing raises: the table cannot promise what is not there.
+
+Taught in notebook 11, section "What became of the original".
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ __all__ = ["Counterpart", "counterparts", "counterparts_markdown"]
 
 @dataclass(frozen=True)
 class Counterpart:
-    """module: the class or its part, as the course module spells it. labkit: the dotted name. repaired: what was wrong there."""
+    """module: the class or its part, as the course module spells it. labkit: the dotted name. repaired: what was wrong there.
+
+    Taught in notebook 11, section "What became of the original".
+    """
 
     module: str
     labkit: str
@@ -41,13 +46,19 @@ class Counterpart:
 
 
 def counterparts() -> list[Counterpart]:
-    """Return the rows of data/monitoring.toml, in its order."""
+    """Return the rows of data/monitoring.toml, in its order.
+
+    Taught in notebook 11, section "What became of the original".
+    """
     found = tomllib.loads((paths.data_dir() / "monitoring.toml").read_text(encoding="utf-8"))
     return [Counterpart(**row) for row in found["part"]]
 
 
 def counterparts_markdown() -> str:
-    """Return the table in Markdown, a line a row: the module's part, the name in labkit.operate, what was wrong there."""
+    """Return the table in Markdown, a line a row: the module's part, the name in labkit.operate, what was wrong there.
+
+    Taught in notebook 11, section "What became of the original".
+    """
     lines = ["| in the module | in labkit.operate | what was wrong |", "| --- | --- | --- |"]
     for row in counterparts():
         lines.append(f"| `{row.module}` | `{row.labkit.removeprefix('labkit.operate.')}` | {row.repaired} |")

@@ -6,6 +6,8 @@
 
 SQLite, so that several processes may write and read the same file. A full disk stops nobody: what could not be written is counted
 in `lost`.
+
+Taught in notebook 11, section "What an engine tells".
 """
 
 from __future__ import annotations
@@ -31,7 +33,10 @@ TRIM_EVERY = 50  # samples: the file may be longer than `most` by so many
 
 
 class History:
-    """The last `most` samples in the file `path`. Safe to use from many threads. Raises ConfigError for what is no such file."""
+    """The last `most` samples in the file `path`. Safe to use from many threads. Raises ConfigError for what is no such file.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
 
     def __init__(self, path: Path, most: int = 86_400):
         self.path, self.most, self.lost = path, most, 0
@@ -77,6 +82,7 @@ def kept(path: Path, window: float = 300.0) -> list[Sample]:
 
     Their `at` is the wall's clock. Where that went back, or nobody watched for a minute, what lies before is left out. Raises
     ConfigError for a file that is missing, is no history or is empty, and where less than a minute is left after such a break.
+    Taught in notebook 11, section "A flood".
     """
     from labkit.operate.monitor import Sample
 

@@ -8,6 +8,8 @@
         monitor.report()                       # availability, response times and the longest line of the last hour
 
 An outage is a sample with `up` 0 and unknown figures. Nothing turns it into zeros.
+
+Taught in notebook 11, section "What an engine tells".
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Sample:
     """What was seen at one moment. at: time.monotonic(), for sums; time: seconds since 1970, for people.
 
     values: by the names of data/metrics.toml; None is unknown. models: what is loaded, None if nobody answered. why: what is wrong.
+    Taught in notebook 11, section "What an engine tells".
     """
 
     at: float
@@ -57,6 +60,7 @@ class Monitor:
     outlives this process. expected: models that must be loaded. window: seconds over which calls are summed up.
     probe_every: seconds between one-token questions of its own, for an engine that others use; 0 asks none. more: figures from
     elsewhere, asked at each sample, by names of data/metrics.toml (such as CountedResults.window).
+    Taught in notebook 11, section "What an engine tells".
     """
 
     def __init__(
