@@ -62,10 +62,11 @@ for group in (
 ):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
+deploy.app.add_typer(edge.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
-deploy.app.add_typer(edge.app)
 app.add_typer(deploy.app, name="deploy")
+app.add_typer(monitor.app, name="monitor")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")
 app.add_typer(mcp.app, name="mcp")

@@ -14,15 +14,17 @@ import typer
 
 from labkit.cli.common import Backend, Json, Model, key_of, print_out
 
-app = typer.Typer()
+app = typer.Typer(invoke_without_command=True, help="What an engine does, second by second, and what is wrong.")
 
 
-@app.command(
+@app.callback(
+    invoke_without_command=True,
     epilog="Example: **labkit monitor --backend llamacpp --once --json**. For an engine that runs already (`labkit serve`), "
     "set LABKIT_BASE_URL and LABKIT_API_KEY. With Prometheus: **labkit monitor --port 9100 --write-config .**, then "
-    "**prometheus --config.file=prometheus.yml**"
+    "**prometheus --config.file=prometheus.yml**",
 )
 def monitor(
+    context: typer.Context,
     backend: Backend = "auto",
     model: Model = "auto",
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between samples.")] = 1.0,
@@ -45,6 +47,8 @@ def monitor(
 
     With --json a sample is one line of JSON. With --once the exit status is 0 if it is healthy or degraded, 1 if not.
     """
+    if context.invoked_subcommand:
+        return
     import labkit
     from labkit.operate.history import History
     from labkit.operate.monitor import Monitor
@@ -71,6 +75,32 @@ def monitor(
         if port >= 0 or write_config:
             _serve(stack.enter_context(_exporter(watching, max(port, 0), key_env)), write_config, own, every)
         _watch(watching, every, seconds, as_json)
+
+
+@app.command(
+    epilog="Example: **labkit monitor --history monitor.sqlite --seconds 120**, then "
+    "**labkit monitor advice monitor.sqlite --slots 4 --json**"
+)
+def advice(
+    history: Annotated[Path, typer.Argument(help="What `labkit monitor --history` wrote.")],
+    window: Annotated[float, typer.Option(min=1, help="Look at the last so many seconds of it.")] = 300.0,
+    slots: Annotated[int, typer.Option(min=0, help="Conversations that the engine takes at once; 0: not known.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """More engines, a faster one, or fewer? What the samples in a file advise, and the figures that it stands on.
+
+    Exit status 1 if nobody can know: an outage or too short a time is no reason for anything.
+    """
+    from labkit.operate.history import kept
+    from labkit.operate.scaling import advice as advise
+
+    found = advise(kept(history, window), slots or None, window)
+    if as_json:
+        print_out(vars(found))
+    else:
+        figures = [f"  {name:13} {'unknown' if one is None else f'{one:.2f}'}" for name, one in found.figures.items()]
+        print_out("\n".join([f"{found.action}: {found.why}", *figures]))
+    raise typer.Exit(int(found.action == "unknown"))
 
 
 def _telemetry(otlp_url: str):

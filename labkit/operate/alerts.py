@@ -4,9 +4,12 @@
     alerts.step(time.monotonic(), values)      # once a reading; returns what changed
     alerts.firing                              # what is wrong now
     alerts.events                              # what changed so far, for a timeline
+    backtest(rule, samples)                    # what a new rule would have said about samples taken before
 
 A value of None is no reading: it neither fires a threshold nor ends one. When a figure that is watched stays away for longer than
 its rule allows, `NAME-no-data` fires, so an outage cannot look like an idle engine.
+
+Taught in notebook 11, section "An engine dies".
 """
 
 from __future__ import annotations
@@ -15,10 +18,14 @@ import math
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labkit.operate.rules import Rule
 
-__all__ = ["Alerts", "Event", "NO_DATA"]
+if TYPE_CHECKING:
+    from labkit.operate.monitor import Sample
+
+__all__ = ["Alerts", "Event", "NO_DATA", "backtest"]
 
 NO_DATA = "-no-data"
 MOST_READINGS = 4000  # of one rule: a window of an hour at one a second
@@ -29,6 +36,7 @@ class Event:
     """One change. at: seconds by time.monotonic(). value: the figure that was judged.
 
     state: "pending", "lapsed" (pending no more), "firing" or "ended".
+    Taught in notebook 11, section "An engine dies".
     """
 
     at: float
@@ -44,6 +52,7 @@ class Alerts:
 
     rules: by name, as `rules.rules()` gives them. watched: the metrics that can be had here (None: those of all rules); a rule
     for another is in `unwatched` and does nothing until its metric appears, since a machine without a GPU has no silent one.
+    Taught in notebook 11, section "An engine dies".
     """
 
     def __init__(self, rules: Mapping[str, Rule] | Iterable[Rule], watched: Iterable[str] | None = None):
@@ -80,6 +89,15 @@ class Alerts:
         changed = [event for watch in self._watches for event in watch.step(at, values)]
         self.events.extend(changed)
         return changed
+
+
+def backtest(rules: Rule | Iterable[Rule], samples: Iterable[Sample]) -> list[Event]:
+    """Return what would have changed, had `rules` (one or several) watched while the `samples` were taken, the oldest first.
+
+    Taught in notebook 11, section "An engine dies".
+    """
+    alerts = Alerts([rules] if isinstance(rules, Rule) else rules)
+    return [event for sample in samples for event in alerts.step(sample.at, sample.values)]
 
 
 class _State:

@@ -2,6 +2,8 @@
 
 labels = Labels(limit=20)
 labels.bounded({"gen_ai.request.model": name_from_a_caller})     # the 21st name becomes "other"
+
+Taught in notebook 11, section "Out of this program".
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ class Labels:
     """Keeps the first `limit` values of each label; what comes after them is "other". Safe to use from many threads.
 
     allowed: the names that may label a metric at all.
+    Taught in notebook 11, section "Out of this program".
     """
 
     def __init__(self, limit: int = 20, allowed: tuple[str, ...] = METRIC_LABELS):

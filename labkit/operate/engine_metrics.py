@@ -7,6 +7,8 @@
 
 llama.cpp, vLLM and labkit's own servers have Prometheus text at /metrics, behind the key. Ollama has none: what it has loaded
 comes from its own API, and its queue is unknown.
+
+Taught in notebook 11, section "What an engine tells".
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Reading:
     """One look at an engine. at: time.monotonic(). up: it answered in time, to our key. why: what is wrong, or "".
 
     models: the names it has loaded; None if nobody answered. values: every name of data/metrics.toml [engine]; None is unknown.
+    Taught in notebook 11, section "What an engine tells".
     """
 
     at: float
@@ -43,7 +46,7 @@ class Reading:
 
 @cache
 def table() -> dict[str, dict[str, dict]]:
-    """Return data/metrics.toml: section, name, what it is."""
+    """Return data/metrics.toml: section, name, what it is. Taught in notebook 11, section "What an engine tells"."""
     return tomllib.loads((paths.data_dir() / "metrics.toml").read_text(encoding="utf-8"))
 
 
@@ -51,6 +54,7 @@ def read(endpoint: Endpoint, timeout: float = 5.0) -> Reading:
     """Return what the engine at `endpoint` says now, waiting at most `timeout` seconds a question. An outage is a reading too.
 
     A recorded endpoint has nobody to ask: its reading is not up, and says so.
+    Taught in notebook 11, section "What an engine tells".
     """
     at, unknown = time.monotonic(), dict.fromkeys(table()["engine"])
     if endpoint.replayed:
@@ -66,6 +70,7 @@ def rates(before: Reading | None, now: Reading) -> dict[str, float | None]:
     """Return requests_per_second, output_tokens_per_second, first_token_ms and request_ms between two readings.
 
     None where a counter is unknown, or went back: then the engine was started anew in between.
+    Taught in notebook 11, section "What an engine tells".
     """
 
     def grown(name: str) -> float | None:

@@ -6,6 +6,8 @@
     readers, exporters = otlp("http://127.0.0.1:4318")         # for Telemetry(metric_readers=…, span_exporters=…)
 
 What is unknown has no series: Prometheus' absent() sees it, where a zero would look like an idle engine.
+
+Taught in notebook 11, section "Out of this program".
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ class Exporter:
 
     It shows the monitor's last sample and takes none of its own: how often somebody scrapes costs the engine nothing.
     Raises EngineStartError when the port is taken.
+    Taught in notebook 11, section "Out of this program".
     """
 
     def __init__(self, monitor: Monitor, *, port: int = 0, key: str = ""):
@@ -72,6 +75,7 @@ def otlp(address: str, *, every: float = 10.0, headers: dict[str, str] | None = 
     """Return (metric_readers, span_exporters) that send to an OTLP collector over HTTP, metrics every so many seconds.
 
     address: "http://127.0.0.1:4318". Nothing is sent anywhere unless this is called. Raises ConfigError without the extra.
+    Taught in notebook 11, section "Out of this program".
     """
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter

@@ -1,4 +1,7 @@
-"""Is it well? One word with its reason, and the summary of an hour. No models loaded is never well, and no data never good."""
+"""Is it well? One word with its reason, and the summary of an hour. No models loaded is never well, and no data never good.
+
+Taught in notebook 11, section "An engine dies".
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ class Health:
     """status: "healthy", "degraded" (it answers, and something is wrong), "unhealthy" or "unknown" (nobody looked yet).
 
     percent: the share of the expected models that are loaded; of no models it is 0.
+    Taught in notebook 11, section "An engine dies".
     """
 
     status: str
@@ -26,7 +30,10 @@ class Health:
 
 
 def judge(sample: Sample | None, firing: Sequence[Event] = (), expected: Sequence[str] = ()) -> Health:
-    """Return the health that a `sample` shows. expected: names that must be loaded; without them, one model must be."""
+    """Return the health that a `sample` shows. expected: names that must be loaded; without them, one model must be.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     if sample is None:
         return Health("unknown", 0.0, "there is no sample of the last half minute")
     if sample.models is None:
@@ -43,7 +50,10 @@ def judge(sample: Sample | None, firing: Sequence[Event] = (), expected: Sequenc
 
 
 def together(healths: Mapping[str, Health]) -> Health:
-    """Return the health of several engines by name: healthy only if all are, and there is one; percent is the share that are."""
+    """Return the health of several engines by name: healthy only if all are, and there is one; percent is the share that are.
+
+    Taught in notebook 11, section "What became of the original".
+    """
     if not healths:
         return Health("unhealthy", 0.0, "no engine is watched")
     well = [name for name, one in healths.items() if one.status == "healthy"]
@@ -58,6 +68,7 @@ def report(samples: Sequence[Sample], seconds: float = 3600.0) -> dict[str, floa
     """Return the summary of the last `seconds`: samples, availability, and mean, least and most of what was known.
 
     A sample without an answer lowers the availability; it adds no zero to any mean. Without samples everything is None.
+    Taught in notebook 11, section "What became of the original".
     """
     recent = [one for one in samples if one.at >= samples[-1].at - seconds] if samples else []
     found: dict[str, float | None] = {"samples": float(len(recent))}

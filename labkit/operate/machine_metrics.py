@@ -5,6 +5,8 @@
 
 Shares of a processor are those since the look before, so the first one has none. Where there is no GPU, its names are missing
 altogether: nothing to watch is another thing than nothing heard.
+
+Taught in notebook 11, section "Little memory".
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ GB = 1e9
 
 
 class MachineMetrics:
-    """Keeps what is dear to find: which processes are the engine's, and the way to the GPU."""
+    """Keeps what is dear to find: which processes are the engine's, and the way to the GPU.
+
+    Taught in notebook 11, section "Little memory".
+    """
 
     def __init__(self, endpoint: Endpoint):
         import psutil

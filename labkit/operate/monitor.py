@@ -8,6 +8,8 @@
         monitor.report()                       # availability, response times and the longest line of the last hour
 
 An outage is a sample with `up` 0 and unknown figures. Nothing turns it into zeros.
+
+Taught in notebook 11, section "What an engine tells".
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ class Sample:
     """What was seen at one moment. at: time.monotonic(), for sums; time: seconds since 1970, for people.
 
     values: by the names of data/metrics.toml; None is unknown. models: what is loaded, None if nobody answered. why: what is wrong.
+    Taught in notebook 11, section "What an engine tells".
     """
 
     at: float
@@ -55,7 +58,9 @@ class Monitor:
 
     telemetry: measures calls (one of its own unless given). rules: the course's alert rules unless given. history: a file that
     outlives this process. expected: models that must be loaded. window: seconds over which calls are summed up.
-    probe_every: seconds between one-token questions of its own, for an engine that others use; 0 asks none.
+    probe_every: seconds between one-token questions of its own, for an engine that others use; 0 asks none. more: figures from
+    elsewhere, asked at each sample, by names of data/metrics.toml (such as CountedResults.window).
+    Taught in notebook 11, section "What an engine tells".
     """
 
     def __init__(
@@ -68,10 +73,11 @@ class Monitor:
         expected: tuple[str, ...] = (),
         window: float = 60.0,
         probe_every: float = 0.0,
+        more: Callable[[], Mapping[str, float | None]] = dict,
         most: int = 3600,
     ):
         self._source, self.telemetry, self.history = endpoint, telemetry or Telemetry(), history
-        self._own_telemetry = telemetry is None
+        self._own_telemetry, self._more = telemetry is None, more
         self.endpoint = Watched.of(endpoint, self.telemetry)
         self.endpoint.on_close = None  # the caller's to close
         self.expected, self.window, self.samples = expected, window, deque(maxlen=most)
@@ -163,11 +169,11 @@ class Monitor:
             "models_loaded": None if now.models is None else float(len(now.models)),
         }
         calls = self.telemetry.calls.window(self.window)
-        return now, {**state, **now.values, **rates(before, now), **self._machine.read(), **calls}
+        return now, {**state, **now.values, **rates(before, now), **self._machine.read(), **calls, **self._more()}
 
     def _watched(self) -> set[str]:
         """The names that can be had here: what nobody can tell is not missed."""
-        here = {"up", *self._machine.read(), *table()["calls"]}
+        here = {"up", *self._machine.read(), *table()["calls"], *self._more()}
         self._reading = first = read(self._source)
         return here | {name for name, value in first.values.items() if value is not None}
 

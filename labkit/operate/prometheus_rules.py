@@ -3,6 +3,8 @@
     Path("labkit.rules.yml").write_text(rules_yaml(rules()))       # promtool check rules labkit.rules.yml
 
 Prometheus 2.42 or newer. Its names are those of data/metrics.toml after `labkit_`, as `exporter.py` shows them.
+
+Taught in notebook 11, section "Out of this program".
 """
 
 from __future__ import annotations
@@ -19,7 +21,10 @@ PREFIX = "labkit_"
 
 
 def rules_yaml(rules: Mapping[str, Rule] | Iterable[Rule]) -> str:
-    """Return one rule group as YAML: two alerts a rule, one for its limit and one for its silence."""
+    """Return one rule group as YAML: two alerts a rule, one for its limit and one for its silence.
+
+    Taught in notebook 11, section "Out of this program".
+    """
     listed = rules.values() if isinstance(rules, Mapping) else rules
     lines = ["groups:", "  - name: labkit", "    rules:"]
     for rule in listed:

@@ -4,6 +4,8 @@
     read_rules(Path("mine.toml"))         # checked: a typing error is an error, not a rule that never fires
 
 What makes them fire is in `alerts.py`; `prometheus_rules.py` writes them for Prometheus.
+
+Taught in notebook 11, section "An engine dies".
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ class Rule:
     """One alert rule. Exactly one of `above` and `below` is set; times in seconds; data/alerts.toml says what each means.
 
     Raises ConfigError for a rule that could never work: an unknown metric, a `clear` on the wrong side, a time that is none.
+    Taught in notebook 11, section "An engine dies".
     """
 
     name: str
@@ -77,12 +80,15 @@ class Rule:
 
 
 def rules() -> dict[str, Rule]:
-    """Return the course's rules by name."""
+    """Return the course's rules by name. Taught in notebook 11, section "An engine dies"."""
     return read_rules(paths.data_dir() / "alerts.toml")
 
 
 def read_rules(path: Path) -> dict[str, Rule]:
-    """Return the rules of a TOML file by name. Raises ConfigError for a file or a rule that cannot be read."""
+    """Return the rules of a TOML file by name. Raises ConfigError for a file or a rule that cannot be read.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

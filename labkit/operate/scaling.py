@@ -4,6 +4,8 @@
 
 Little's law, L = λW: what is in the system on average is what comes a second times how long it stays. It says how many places a
 load needs, and it is a check: where measured L and λW are far apart, some figure is wrong, and no advice stands on it.
+
+Taught in notebook 11, section "A flood".
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class Advice:
     """action: "scale_out" (one more engine), "scale_up" (a faster one), "scale_down", "stay", or "unknown".
 
     figures: what it stands on; None is unknown.
+    Taught in notebook 11, section "A flood".
     """
 
     action: str
@@ -40,6 +43,7 @@ def advice(samples: Sequence[Sample], slots: int | None = None, window: float = 
     """Return what the samples of the last `window` seconds advise. slots: conversations that the engine takes at once, if known.
 
     An outage, a gap, or too short a time gives "unknown": an engine that does not answer looks idle to nobody here.
+    Taught in notebook 11, section "A flood".
     """
     recent = [one for one in samples if one.at >= samples[-1].at - window] if samples else []
     if reason := _too_little(recent):

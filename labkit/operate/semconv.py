@@ -2,6 +2,8 @@
 
 The conventions are young and names have moved (`gen_ai.system` became `gen_ai.provider.name`): a test compares this table with
 the installed opentelemetry-semantic-conventions, so a rename there is red here.
+
+Taught in notebook 11, section "A slow engine".
 """
 
 from __future__ import annotations

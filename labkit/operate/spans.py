@@ -1,6 +1,8 @@
 """Spans kept in memory, the last few thousand, and put together to runs: what an agent did, step by step.
 
 spans.runs()[-1].steps          # depth, name, seconds, tokens, tool, error, in the order in which they began
+
+Taught in notebook 11, section "A poisoned result".
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ class Step:
 
     operation: "invoke_agent", "chat", "execute_tool", or "" for others. Tokens are None where the span counts none. error: its
     type, or "". attributes: all of the span's, without anybody's words unless content was asked for.
+    Taught in notebook 11, section "A poisoned result".
     """
 
     name: str
@@ -40,7 +43,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Run:
-    """One trace: everything that belongs together, from the first span that has no parent here."""
+    """One trace: everything that belongs together, from the first span that has no parent here.
+
+    Taught in notebook 11, section "A poisoned result".
+    """
 
     trace_id: str
     steps: tuple[Step, ...]
@@ -58,7 +64,10 @@ class Run:
 
 
 class Spans(SpanExporter):
-    """Keeps the last `most` spans. content: keep attributes that hold what people and models wrote."""
+    """Keeps the last `most` spans. content: keep attributes that hold what people and models wrote.
+
+    Taught in notebook 11, section "A poisoned result".
+    """
 
     def __init__(self, content: bool = False, most: int = 2000):
         self.content, self._lock = content, threading.Lock()

@@ -9,6 +9,8 @@
 
 Agent Framework measures what goes through `endpoint.chat_client()` by itself and wants only providers; nothing is counted
 twice, because `chat` and `stream` are another way to the engine. Nobody's words are kept unless `content=True`.
+
+Taught in notebook 11, section "What an engine tells".
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ class Telemetry:
 
     content: keep prompts and answers in spans (never in metrics). limit: values of a label before they become "other".
     metric_readers, span_exporters: OpenTelemetry's own objects, to send the same elsewhere (see exporter.otlp).
+    Taught in notebook 11, section "What an engine tells".
     """
 
     def __init__(
@@ -97,7 +100,10 @@ class Telemetry:
 
 
 class Watched(Endpoint):
-    """An endpoint whose `chat` and `stream` are measured; all else as it was."""
+    """An endpoint whose `chat` and `stream` are measured; all else as it was.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
 
     @classmethod
     def of(cls, endpoint: Endpoint, telemetry: Telemetry) -> Watched:

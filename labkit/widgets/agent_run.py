@@ -4,6 +4,8 @@
     print(run_text(run))                        # the same in words
 
 Takes a labkit.operate.spans.Run; of what people and models wrote, it shows nothing.
+
+Taught in notebook 11, section "A poisoned result".
 """
 
 from __future__ import annotations
@@ -26,12 +28,15 @@ ROW = 30  # pixels
 
 
 def run_scene(run: Run) -> Scene:
-    """Return the figure of `run_figure` with its twin in words."""
+    """Return the figure of `run_figure` with its twin in words. Taught in notebook 11, section "A poisoned result"."""
     return Scene(run_figure(run), run_text(run))
 
 
 def run_text(run: Run) -> str:
-    """Return a line a step: begin and length in ms, tokens in and out, tool and error; and the sum of it."""
+    """Return a line a step: begin and length in ms, tokens in and out, tool and error; and the sum of it.
+
+    Taught in notebook 11, section "A poisoned result".
+    """
     lines = [f"{'begin ms':>9}{'ms':>9}{'tokens in/out':>15}  step"]
     for step in run.steps:
         took = f"{1000 * step.start:9.0f}{1000 * step.seconds:9.0f}{_tokens(step):>15}"
@@ -45,7 +50,10 @@ def run_text(run: Run) -> str:
 
 
 def run_figure(run: Run) -> go.Figure:
-    """Return a plotly figure: a bar a step over the run's time, the first on top; colour and pattern say what kind it is."""
+    """Return a plotly figure: a bar a step over the run's time, the first on top; colour and pattern say what kind it is.
+
+    Taught in notebook 11, section "A poisoned result".
+    """
     import plotly.graph_objects as go
 
     figure, rows = go.Figure(), [_label(number, step) for number, step in enumerate(run.steps)]

@@ -3,6 +3,8 @@
     timeline_scene(monitor.alerts.events, until=time.monotonic())    # the figure with its text, for a notebook
 
 Takes labkit.operate.alerts.Event; the row of an alert whose figure was merely not heard of ends in "no-data".
+
+Taught in notebook 11, section "An engine dies".
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ LOOKS = {
 
 @dataclass(frozen=True)
 class Stretch:
-    """One alert in one state: `begin` and `end` in seconds after the first event; `over` is False if it lasts."""
+    """One alert in one state: `begin` and `end` in seconds after the first event; `over` is False if it lasts.
+
+    Taught in notebook 11, section "An engine dies".
+    """
 
     alert: str
     state: str
@@ -42,7 +47,10 @@ class Stretch:
 
 
 def stretches(events: Iterable[Event], until: float | None = None) -> list[Stretch]:
-    """Return how long each alert was pending and firing. until: now, on the events' clock; else the last event."""
+    """Return how long each alert was pending and firing. until: now, on the events' clock; else the last event.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     listed = list(events)
     if not listed:
         return []
@@ -62,13 +70,19 @@ def stretches(events: Iterable[Event], until: float | None = None) -> list[Stret
 
 
 def timeline_scene(events: Iterable[Event], until: float | None = None) -> Scene:
-    """Return the figure of `timeline_figure` with its twin in words."""
+    """Return the figure of `timeline_figure` with its twin in words.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     listed = list(events)
     return Scene(timeline_figure(listed, until), timeline_text(listed, until))
 
 
 def timeline_text(events: Iterable[Event], until: float | None = None) -> str:
-    """Return a line for each stretch of time: alert, state, from when to when, and what was seen."""
+    """Return a line for each stretch of time: alert, state, from when to when, and what was seen.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     lines = []
     for one in stretches(events, until):
         end = f"{one.end:8.1f} s" if one.over else "     now  "
@@ -77,7 +91,10 @@ def timeline_text(events: Iterable[Event], until: float | None = None) -> str:
 
 
 def timeline_figure(events: Iterable[Event], until: float | None = None) -> go.Figure:
-    """Return a plotly figure: a row an alert, in the order in which they were first heard of, and a bar a stretch."""
+    """Return a plotly figure: a row an alert, in the order in which they were first heard of, and a bar a stretch.
+
+    Taught in notebook 11, section "An engine dies".
+    """
     import plotly.graph_objects as go
 
     figure, found = go.Figure(), stretches(events, until)

@@ -4,6 +4,8 @@
     print(board.text)                 # the same in words, as it stands
 
 A saved page keeps the last state. A line breaks where nothing was known: an outage is a gap, and not a zero.
+
+Taught in notebook 11, section "What an engine tells".
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ __all__ = ["Dashboard", "dashboard", "dashboard_html", "dashboard_text", "sparkl
 
 SHOWN = (
     "up", "requests_running", "requests_waiting", "calls_in_flight", "output_tokens_per_second", "requests_per_second",
-    "response_time_ms", "response_time_p95_ms", "error_rate_percent", "kv_cache_percent", "model_memory_gb",
-    "process_memory_gb", "process_cpu_percent", "memory_usage_percent", "cpu_usage_percent", "gpu_utilization_percent",
+    "response_time_ms", "response_time_p95_ms", "error_rate_percent", "tool_results_caught_percent", "kv_cache_percent",
+    "model_memory_gb", "process_memory_gb", "process_cpu_percent",
+    "memory_usage_percent", "cpu_usage_percent", "gpu_utilization_percent",
     "gpu_memory_gb",
 )  # fmt: skip
 UNITS = {name: row["unit"] for section in table().values() for name, row in section.items()} | {"up": ""}
@@ -32,14 +35,20 @@ WIDTH, HEIGHT, POINTS = 160, 22, 120
 
 
 def dashboard(monitor: Monitor) -> Dashboard:
-    """Return the dashboard of `monitor`, which samples if it has not yet. It follows until `close()`."""
+    """Return the dashboard of `monitor`, which samples if it has not yet. It follows until `close()`.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
     return Dashboard(monitor)
 
 
 def dashboard_text(
     sample: Sample | None, health: Health, firing: Sequence[Event] = (), unwatched: Sequence[str] = ()
 ) -> str:
-    """Return the state in words: health, every figure with its unit, what fires, and which rules cannot be watched here."""
+    """Return the state in words: health, every figure with its unit, what fires, and which rules cannot be watched here.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
     lines = [f"{health.status}{f': {health.why}' if health.why else ''}"]
     lines += [f"  {name:26} {text:>10} {UNITS[name]}".rstrip() for name, text in _figures(sample)]
     lines += [f"  {event.severity}: {event.alert}, {event.text}" for event in firing]
@@ -49,7 +58,10 @@ def dashboard_text(
 
 
 def dashboard_html(samples: Sequence[Sample], health: Health, firing: Sequence[Event] = ()) -> str:
-    """Return the same as HTML, escaped, with a line of the last samples beside each figure."""
+    """Return the same as HTML, escaped, with a line of the last samples beside each figure.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
     last = samples[-1] if samples else None
     rows = "".join(_row(name, text, [one.values.get(name) for one in samples]) for name, text in _figures(last))
     why = f' <span class="labkit-quiet">{escape(health.why)}</span>' if health.why else ""
@@ -62,7 +74,10 @@ def dashboard_html(samples: Sequence[Sample], health: Health, firing: Sequence[E
 
 
 def sparkline(values: Sequence[float | None], width: int = WIDTH, height: int = HEIGHT) -> str:
-    """Return an SVG line of `values`, from zero to their most, in the colour of the text; None leaves a gap."""
+    """Return an SVG line of `values`, from zero to their most, in the colour of the text; None leaves a gap.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
     known = [value for value in values if value is not None]
     most, step = max(known, default=0) or 1, width / max(len(values) - 1, 1)
     pieces, pen = [], "M"
@@ -80,7 +95,10 @@ def sparkline(values: Sequence[float | None], width: int = WIDTH, height: int = 
 
 
 class Dashboard(Card):
-    """The live board. `html` and `text` hold what it shows now."""
+    """The live board. `html` and `text` hold what it shows now.
+
+    Taught in notebook 11, section "What an engine tells".
+    """
 
     def __init__(self, monitor: Monitor):
         import ipywidgets

@@ -1,13 +1,18 @@
 """labkit monitor, as a person and as a program meet it. The engine runs already: LABKIT_BASE_URL names it."""
 
+import contextlib
 import json
+import sqlite3
 import stat
 
 import pytest
 import yaml
 from test_cli import run
 
+from labkit.errors import ConfigError
 from labkit.operate.engine_metrics import table
+from labkit.operate.history import History, kept
+from labkit.operate.monitor import Sample
 
 
 @pytest.fixture
@@ -77,3 +82,77 @@ def test_what_is_wrong_and_what_to_do(here, arguments, words):
 def test_an_engine_that_is_not_there_is_an_error_and_not_idle():
     done = run("monitor", "--once", env={"LABKIT_BASE_URL": "http://127.0.0.1:9/v1"})
     assert done.returncode == 2 and "EngineMissing" in done.stderr and not done.stdout
+
+
+# -- advice from a file ---------------------------------------------------------------------------------------------------
+
+
+def kept_in(path, times, **values):
+    """Write one sample for each time; values: what differs from an engine at work."""
+    history = History(path)
+    usual = {"up": 1.0, "requests_running": 2.0, "requests_waiting": 0.0, "calls_per_second": 2.0}
+    for at in times:
+        history.add(Sample(0.0, float(at), usual | {"response_time_ms": 1000.0} | values, ("m",)))
+    history.close()
+    return path
+
+
+def test_advice_comes_with_its_reasons(tmp_path):
+    path = kept_in(tmp_path / "h.sqlite", range(1000, 1120), requests_waiting=6.0, calls_per_second=8.0)
+    done = run("monitor", "advice", str(path), "--slots", "2", "--json")
+    found = json.loads(done.stdout)
+    assert done.returncode == 0 and found["action"] == "scale_out" and "and 2 places" in found["why"]
+    assert found["figures"]["waiting"] == 6 and found["figures"]["gpu_percent"] is None
+    done = run("monitor", "advice", str(path))
+    assert done.stdout.startswith("scale_out: ") and "gpu_percent   unknown" in done.stdout
+
+
+def test_an_outage_in_the_file_advises_nothing(tmp_path):
+    gone = dict.fromkeys(("requests_running", "requests_waiting", "calls_per_second", "response_time_ms"))
+    path = kept_in(tmp_path / "h.sqlite", range(1000, 1120), up=0.0, **gone)
+    done = run("monitor", "advice", str(path), "--json")
+    assert done.returncode == 1 and json.loads(done.stdout)["action"] == "unknown" and "outage" in done.stdout
+
+
+def test_only_the_window_counts(tmp_path):
+    path = kept_in(tmp_path / "h.sqlite", range(1000, 1100), requests_waiting=6.0, calls_per_second=8.0)
+    kept_in(path, range(1100, 1200))
+    assert run("monitor", "advice", str(path), "--window", "90").stdout.startswith("stay")
+    assert run("monitor", "advice", str(path), "--window", "300").stdout.startswith("scale_out")
+
+
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        ([], ["holds no samples", "nobody has watched yet"]),
+        ([*range(5000, 5200), 1000, 1001], ["breaks off", "the clock went back by 4199 s, and 1 s are known since"]),
+        ([*range(1000, 1200), 9000, 9030], ["breaks off", "no sample for 7801 s, and 30 s are known since"]),
+    ],
+    ids=["empty", "clock went back", "gap"],
+)
+def test_a_history_that_advises_nothing_says_why(tmp_path, times, words):
+    done = run("monitor", "advice", str(kept_in(tmp_path / "h.sqlite", times)))
+    assert done.returncode == 2 and not done.stdout and "Try: labkit monitor --history h.sqlite" in done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_what_came_after_the_clock_jumped_is_enough_after_a_minute(tmp_path):
+    path = kept_in(tmp_path / "h.sqlite", [*range(5000, 5100), *range(1000, 1100)])
+    found = kept(path)
+    assert [found[0].at, found[-1].at, len(found)] == [1000, 1099, 100]
+    assert run("monitor", "advice", str(path)).stdout.startswith("stay")
+
+
+def test_a_file_that_is_none_or_no_history_is_refused_and_left_alone(tmp_path):
+    other = tmp_path / "other.sqlite"
+    with contextlib.closing(sqlite3.connect(other)) as file:
+        file.execute("CREATE TABLE mine (a)")
+    before = other.read_bytes()
+    (tmp_path / "text.sqlite").write_text("no database at all " * 99)
+    strange = History(tmp_path / "strange.sqlite")
+    strange._insert(1.0, '{"values": 7}')
+    strange.close()
+    for name in ("none.sqlite", "other.sqlite", "text.sqlite", "strange.sqlite"):
+        with pytest.raises(ConfigError, match=name):
+            kept(tmp_path / name)
+    assert other.read_bytes() == before and not (tmp_path / "none.sqlite").exists()
