@@ -156,7 +156,54 @@ LEFT = Exercise(
 
 # -- One manifest -------------------------------------------------------------------------------------------------------
 
-BROKEN = '''manifest = """\\
+
+def check_wanted(wanted):
+    require(callable(wanted), f"{show(wanted)} is not a function.")
+    got = wanted(9, 4, 1, 8)
+    require(got is not None, "it returned nothing; return a whole number.")
+    require(got != 2, "9 waiting requests on 2 servers are 4.5 for each, more than the 4 allowed: round up.")
+    require(wanted(8, 4, 1, 8) != 3, "8 on 2 servers are exactly 4 for each: that is allowed, a third is not needed.")
+    require(wanted(100, 4, 1, 8) <= 8, "a quiet limit has been passed: never more than `most`.")
+    require(wanted(0, 4, 2, 8) >= 2, "when nobody waits, `least` servers stay.")
+    cases(wanted, [(9, 4, 1, 8, 3), (8, 4, 1, 8, 2), (100, 4, 1, 8, 8), (0, 4, 2, 8, 2), (30, 10, 1, 8, 3)])
+
+
+WANTED = Exercise(
+    id="12.3",
+    title="The autoscaler's sum",
+    section="One manifest, three schedulers",
+    task=(
+        "Write `wanted(waiting, target, least, most)`: how many servers an autoscaler wants when `waiting` requests wait in all and "
+        "each server may have `target` of them. Never fewer than `least`, never more than `most`."
+    ),
+    expects="a function that returns a whole number",
+    check=check_wanted,
+    hints=["How many servers until each has at most `target`?", "`math.ceil(waiting / target)`, then `min` and `max`."],
+    solution=(
+        "import math\n\n"
+        "def wanted(waiting, target, least, most):\n"
+        "    return max(least, min(most, math.ceil(waiting / target)))"
+    ),
+    why="This one line is what Kubernetes works out every 15 seconds; all the rest of autoscaling is waiting for servers to load.",
+    answers=Answers(
+        blank=["def wanted(waiting, target, least, most):\n    ..."],
+        wrong=[
+            Wrong("wanted = 3", "not a function", "a number"),
+            Wrong("def wanted(w, t, a, b):\n    max(a, min(b, -(-w // t)))", "returned nothing", "forgets to return"),
+            Wrong("def wanted(w, t, a, b):\n    return max(a, min(b, w // t))", "round up", "rounds down"),
+            Wrong("def wanted(w, t, a, b):\n    return max(a, min(b, w // t + 1))", "not needed", "always one more"),
+            Wrong("def wanted(w, t, a, b):\n    return max(a, -(-w // t))", "never more", "no upper limit"),
+            Wrong("def wanted(w, t, a, b):\n    return min(b, -(-w // t))", "nobody waits", "scales to nothing"),
+            Wrong(
+                "def wanted(w, t, a, b):\n    return max(a, min(b, -(-w // 4)))", "returned", "the target is always 4"
+            ),
+        ],
+        right=["def wanted(waiting, target, least, most):\n    return sorted((least, -(-waiting // target), most))[1]"],
+    ),
+)
+
+
+BROKEN = '''mended = """\\
 schema_version: 1
 name: shop
 devices:
@@ -169,9 +216,9 @@ agents:
 """'''
 
 
-def check_manifest(manifest):
-    require(isinstance(manifest, str), f"{show(manifest)} is no text.")
-    found = _loaded(manifest)
+def check_mended(mended):
+    require(isinstance(mended, str), f"{show(mended)} is no text.")
+    found = _loaded(mended)
     models = {one.name: one for one in found.models}
     require(models.keys() == {"desk", "router"}, "it wants both models, `desk` and `router`: repair, don't remove.")
     require(models["router"].replicas.min == 2, "`router` wants two servers: `min: 2`, and `max` at least as many.")
@@ -194,16 +241,16 @@ def _loaded(text: str):
             return wrong(f"it is refused. {error.what.splitlines()[0]}.")
 
 
-MANIFEST = Exercise(
-    id="12.3",
+MENDED = Exercise(
+    id="12.4",
     title="A manifest that is read",
     section="One manifest, three schedulers",
     task=(
-        "Repair the text `manifest` until it is taken. It has four faults, and each message names the line of one. Both models stay, "
+        "Repair the text `mended` until it is taken. It has four faults, and each message names the line of one. Both models stay, "
         "`router` gets two servers, and `router` stands in for `desk`."
     ),
     expects="a text in YAML",
-    check=check_manifest,
+    check=check_mended,
     hints=[
         "`labkit deploy schema` prints every key that there is.",
         "Two servers take two ports: the one that is named and the next.",
@@ -216,7 +263,7 @@ MANIFEST = Exercise(
     answers=Answers(
         blank=[BROKEN],
         wrong=[
-            Wrong("manifest = {'name': 'shop'}", "no text", "a dict"),
+            Wrong("mended = {'name': 'shop'}", "no text", "a dict"),
             Wrong(
                 BROKEN.replace("replica: {min: 2}", "replicas: {min: 2, max: 2}"),
                 "a secret has no place",
@@ -265,53 +312,7 @@ MANIFEST = Exercise(
     ),
 )
 
-
-def check_wanted(wanted):
-    require(callable(wanted), f"{show(wanted)} is not a function.")
-    got = wanted(9, 4, 1, 8)
-    require(got is not None, "it returned nothing; return a whole number.")
-    require(got != 2, "9 waiting requests on 2 servers are 4.5 for each, more than the 4 allowed: round up.")
-    require(wanted(8, 4, 1, 8) != 3, "8 on 2 servers are exactly 4 for each: that is allowed, a third is not needed.")
-    require(wanted(100, 4, 1, 8) <= 8, "a quiet limit has been passed: never more than `most`.")
-    require(wanted(0, 4, 2, 8) >= 2, "when nobody waits, `least` servers stay.")
-    cases(wanted, [(9, 4, 1, 8, 3), (8, 4, 1, 8, 2), (100, 4, 1, 8, 8), (0, 4, 2, 8, 2), (30, 10, 1, 8, 3)])
-
-
-WANTED = Exercise(
-    id="12.4",
-    title="The autoscaler's sum",
-    section="One manifest, three schedulers",
-    task=(
-        "Write `wanted(waiting, target, least, most)`: how many servers an autoscaler wants when `waiting` requests wait in all and "
-        "each server may have `target` of them. Never fewer than `least`, never more than `most`."
-    ),
-    expects="a function that returns a whole number",
-    check=check_wanted,
-    hints=["How many servers until each has at most `target`?", "`math.ceil(waiting / target)`, then `min` and `max`."],
-    solution=(
-        "import math\n\n"
-        "def wanted(waiting, target, least, most):\n"
-        "    return max(least, min(most, math.ceil(waiting / target)))"
-    ),
-    why="This one line is what Kubernetes works out every 15 seconds; all the rest of autoscaling is waiting for servers to load.",
-    answers=Answers(
-        blank=["def wanted(waiting, target, least, most):\n    ..."],
-        wrong=[
-            Wrong("wanted = 3", "not a function", "a number"),
-            Wrong("def wanted(w, t, a, b):\n    max(a, min(b, -(-w // t)))", "returned nothing", "forgets to return"),
-            Wrong("def wanted(w, t, a, b):\n    return max(a, min(b, w // t))", "round up", "rounds down"),
-            Wrong("def wanted(w, t, a, b):\n    return max(a, min(b, w // t + 1))", "not needed", "always one more"),
-            Wrong("def wanted(w, t, a, b):\n    return max(a, -(-w // t))", "never more", "no upper limit"),
-            Wrong("def wanted(w, t, a, b):\n    return min(b, -(-w // t))", "nobody waits", "scales to nothing"),
-            Wrong(
-                "def wanted(w, t, a, b):\n    return max(a, min(b, -(-w // 4)))", "returned", "the target is always 4"
-            ),
-        ],
-        right=["def wanted(waiting, target, least, most):\n    return sorted((least, -(-waiting // target), most))[1]"],
-    ),
-)
-
-# -- More at once, or more servers --------------------------------------------------------------------------------------
+# -- More servers -------------------------------------------------------------------------------------------------------
 
 
 def check_shared(shared):
@@ -371,4 +372,4 @@ SHARED = Exercise(
     ),
 )
 
-EXERCISES = [REPAIRED, LEFT, MANIFEST, WANTED, SHARED]
+EXERCISES = [REPAIRED, LEFT, WANTED, MENDED, SHARED]
