@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from labkit.errors import ConfigError
+from labkit.exercises._lesson_12_cluster import DELIVER, DEVICES, RATES
 from labkit.exercises.core import Answers, Exercise, Wrong, cases, require, wrong
 from labkit.exercises.message import show
 
@@ -372,4 +373,4 @@ SHARED = Exercise(
     ),
 )
 
-EXERCISES = [REPAIRED, LEFT, WANTED, MENDED, SHARED]
+EXERCISES = [REPAIRED, LEFT, WANTED, MENDED, SHARED, RATES, DELIVER, DEVICES]
