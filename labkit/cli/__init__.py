@@ -20,6 +20,7 @@ from labkit.cli import (
     convert,
     course,
     deploy,
+    edge,
     formats,
     guards,
     models,
@@ -46,6 +47,7 @@ for group in (course, chat, models, backends, claims, convert, quantize, serve, 
 bench.app.add_typer(formats.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
+deploy.app.add_typer(edge.app)
 app.add_typer(deploy.app, name="deploy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")

@@ -100,8 +100,16 @@ class _Run:
         self.site.start(self.victim)
         self.facts["seconds_to_restart"] = round(time.monotonic() - killed, 2)
         self._wait("offline, killed and back", self.seconds / 2)
+        self._until_stored()
         self.facts["accepted_offline"] = len(self.clients[self.victim].accepted) - before
         self.facts["stored_when_back"] = self._counts(self.victim)["waiting"]
+
+    def _until_stored(self) -> None:
+        """Go on asking, where the model was sure of all that came in a short partition: something has to be kept for later."""
+        until = time.monotonic() + DRAIN_S
+        while not self._counts(self.victim)["waiting"] and time.monotonic() < until:
+            self.clients[self.victim].ask(private=False)
+            self._wait("offline, until a request is stored", 10 * STEP_S)
 
     def _back(self) -> None:
         """Heal the partition, with a slow network that loses the first answers."""
