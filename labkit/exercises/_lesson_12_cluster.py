@@ -1,10 +1,10 @@
-"""Three exercises of lesson 12: what a failure costs, an outbox that loses nothing, devices for a million requests."""
+"""Two exercises of lesson 12: what a failure costs, and an outbox that loses nothing."""
 
 from __future__ import annotations
 
 import math
 
-from labkit.exercises.core import Answers, Exercise, Wrong, cases, require
+from labkit.exercises.core import Answers, Exercise, Wrong, require
 from labkit.exercises.message import show
 
 # -- A cluster on one machine -------------------------------------------------------------------------------------------
@@ -240,78 +240,6 @@ DELIVER = Exercise(
             "def deliver(box, send):\n    def has_it(entry):\n        try:\n            return send(entry)\n        "
             "except OSError:\n"
             "            return False\n    return [e for e in box if e['private'] or not has_it(e)]",
-        ],
-    ),
-)
-
-
-def check_devices(devices):
-    require(callable(devices), f"{show(devices)} is not a function.")
-    got = devices(1_000_000, 3, 2.0, 0.7)
-    require(got is not None, "it returned nothing; return a whole number.")
-    mean, full, less = (math.ceil(one) for one in (1e6 / 86400 * 2 / 0.7, 3e6 / 86400 * 2, 3e6 / 86400 * 2 * 0.7))
-    require(got != mean, f"{mean} are enough for the mean of the day. At noon three times as many come: `peak`.")
-    require(
-        got != full, f"{full} would be busy all the time at the peak, and then the line has no end: stay at `busy`."
-    )
-    require(
-        got != less, "a device that may be busy 70 % of the time does *less* than one that may be all: divide by it."
-    )
-    require(got == math.ceil(got), f"{show(got)} devices cannot be bought: round up.")
-    require(got != 99, "99 devices are busier than 70 % at the peak: round up, not down.")
-    cases(devices, [(1_000_000, 3, 2.0, 0.7, 100), (864_000, 2, 0.5, 0.5, 20), (1000, 3, 2.0, 0.7, 1)])
-
-
-DEVICES = Exercise(
-    id="12.8",
-    title="A million a day",
-    section="The edge",
-    task=(
-        "Write `devices(requests_a_day, peak, seconds_each, busy)`: how many devices it takes when the busiest time "
-        "has `peak` times the "
-        "day's mean, a request keeps a device busy for `seconds_each`, and at that time each may be busy for the share `busy`."
-    ),
-    expects="a function that returns a whole number",
-    check=check_devices,
-    hints=["A day has 86 400 seconds.", "Requests a second at the peak, times seconds each, is how many are busy."],
-    solution=(
-        "import math\n\n"
-        "def devices(requests_a_day, peak, seconds_each, busy):\n"
-        "    busy_at_peak = requests_a_day / 86_400 * peak * seconds_each\n"
-        "    return math.ceil(busy_at_peak / busy)"
-    ),
-    why="A million a day sounds like a data centre. The sum says whether it is one, before anybody buys it.",
-    answers=Answers(
-        blank=["def devices(requests_a_day, peak, seconds_each, busy):\n    ..."],
-        wrong=[
-            Wrong("devices = 100", "not a function", "a number"),
-            Wrong("def devices(n, p, s, b):\n    n / 86400 * p * s / b", "returned nothing", "forgets to return"),
-            Wrong(
-                "import math\ndef devices(n, p, s, b):\n    return math.ceil(n / 86400 * s / b)",
-                "mean of the day",
-                "forgets the peak",
-            ),
-            Wrong(
-                "import math\ndef devices(n, p, s, b):\n    return math.ceil(n / 86400 * p * s)",
-                "no end",
-                "plans for full use",
-            ),
-            Wrong(
-                "import math\ndef devices(n, p, s, b):\n    return math.ceil(n / 86400 * p * s * b)",
-                "divide by it",
-                "multiplies by the share",
-            ),
-            Wrong("def devices(n, p, s, b):\n    return n / 86400 * p * s / b", "cannot be bought", "a fraction"),
-            Wrong("def devices(n, p, s, b):\n    return int(n / 86400 * p * s / b)", "not down", "rounds down"),
-            Wrong(
-                "import math\ndef devices(n, p, s, b):\n    return math.ceil(n / 86400 * p * 2 / b)",
-                "returned",
-                "two seconds each, always",
-            ),
-        ],
-        right=[
-            "def devices(requests_a_day, peak, seconds_each, busy):\n"
-            "    return -int(-requests_a_day * peak * seconds_each / 86400 / busy // 1)"
         ],
     ),
 )

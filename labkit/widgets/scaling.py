@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from labkit.deploy.capacity import erlang_c
 from labkit.widgets.scene import Scene, plain
 from labkit.widgets.theme import quiet
 
@@ -25,11 +26,7 @@ def mean_wait_s(arrivals: float, served: float, servers: int = 1) -> float:
     arrivals: requests a second, at random moments. served: how many a second one server does. Infinity where more come than go.
     """
     load = arrivals / served
-    if load >= servers:
-        return math.inf
-    busy = load**servers / math.factorial(servers) * servers / (servers - load)
-    waits = busy / (sum(load**k / math.factorial(k) for k in range(servers)) + busy)
-    return waits / (servers * served - arrivals)
+    return erlang_c(servers, load) / (servers * served - arrivals) if load < servers else math.inf
 
 
 def scaling_scene(measured: Measured) -> Scene:
