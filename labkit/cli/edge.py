@@ -15,14 +15,14 @@ app = typer.Typer()
 
 
 @app.command(
-    epilog="Example: **labkit deploy edge-drill --devices 2 --offline-seconds 60** (about 80 seconds), or a manifest: "
+    epilog="Example: **labkit deploy edge-drill --offline-seconds 10** (half a minute), or your own: "
     "**labkit deploy edge-drill edge.yaml --json**"
 )
 def edge_drill(
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="A manifest of several devices; else --devices.")
+        Path | None, typer.Argument(metavar="[FILE]", help="A manifest; default: the module's, data/edge.yaml.")
     ] = None,
-    devices: Annotated[int, typer.Option(min=2, max=8, help="Devices, where no manifest says which.")] = 2,
+    devices: Annotated[int, typer.Option(min=0, help="So many equal devices, in place of a manifest.")] = 0,
     offline_seconds: Annotated[float, typer.Option(min=1, help="How long the first device is offline.")] = 60.0,
     per_second: Annotated[float, typer.Option(min=0.1, max=20, help="Requests a second at each device.")] = 1.0,
     keep: Annotated[
@@ -38,10 +38,12 @@ def edge_drill(
     """
     import labkit
     from labkit.deploy.edge.drill import drill
-    from labkit.deploy.edge.layout import example
+    from labkit.deploy.edge.layout import example, layout
     from labkit.deploy.manifest import load
+    from labkit.paths import data_dir
 
-    manifest, line = load(file) if file else example(devices), ProgressLine()
+    manifest, line = example(devices) if devices else load(file or data_dir() / "edge.yaml"), ProgressLine()
+    layout(manifest)  # refused before an engine is started for it
     if keep:
         _new_folder(keep)
     line.show("starting the engine", 0, 1)

@@ -32,6 +32,7 @@ def account(facts: Mapping[str, Any], site: Any, clients: Mapping[str, Any], mar
         f"the cloud refused {total['dead']} for ever": total["dead"] > 0,
         f"{cloud['twice']} requests had their effect twice": cloud["twice"] > 0,
         "the cloud's ledger and the devices' forwarded requests differ": cloud["effects"] != total["forwarded"],
+        "a private request was answered while its device had no engine": not facts["private_waited"],
         # A drill in which nothing of the kind happened shows nothing.
         "nothing was accepted while offline": not facts["accepted_offline"],
         "nothing was stored while offline": not facts["stored_when_back"],

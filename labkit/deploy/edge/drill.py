@@ -31,7 +31,7 @@ __all__ = ["drill"]
 
 Progress = Callable[[str, int, int], None]
 THRESHOLD = 4.0  # nats; so that a drill has both: requests that the small model is sure of, and ones that it passes on
-BURST = 4  # requests at once at the device without an engine
+BURST = 3  # requests at once at the device without an engine
 LOST_ANSWERS = 2
 DRAIN_S = 300.0  # the longest wait, on a busy machine, until all that was accepted is answered
 STEP_S = 0.1
@@ -119,13 +119,21 @@ class _Run:
         self._wait("online again", max(2.0, self.seconds / 10))
 
     def _engine_down(self) -> None:
-        """Stop the engine of the other device for as long as its peers take for a burst of requests."""
+        """Stop the engine of the other device until peers have answered for it; what is private has to wait for the engine."""
         self.site.stop_engine(self.other)
-        ids = [self.clients[self.other].ask(private=False) for _ in range(BURST)]
-        until = time.monotonic() + DRAIN_S
-        while not all(self._answered(one) for one in ids) and time.monotonic() < until:
+        private, until = self.clients[self.other].ask(private=True), time.monotonic() + DRAIN_S
+        while not self._peers_took(BURST) and any(self.site.who.peers[self.other]) and time.monotonic() < until:
             self._wait("engine down", STEP_S)
+        self.facts["private_waited"] = self._state(private)["by"] is None
         self.site.start_engine(self.other)
+
+    def _peers_took(self, requests: int) -> bool:
+        """Ask so many and wait until they are answered; whether a peer was asked for one of them."""
+        ids = [self.clients[self.other].ask(private=False) for _ in range(requests)]
+        until = time.monotonic() + DRAIN_S
+        while any(self._state(one)["by"] is None for one in ids) and time.monotonic() < until:
+            self._wait("engine down", STEP_S)
+        return any(self._state(one)["first"] in self.site.who.devices for one in ids)
 
     def _drain(self) -> float:
         started = time.monotonic()
@@ -139,9 +147,8 @@ class _Run:
             time.sleep(STEP_S)
         return round(time.monotonic() - started, 2)
 
-    def _answered(self, id: str) -> bool:
-        found = call(self.site.place(self.other), "GET", f"/requests/{id}")[1]
-        return found["by"] is not None
+    def _state(self, id: str) -> dict[str, Any]:
+        return call(self.site.place(self.other), "GET", f"/requests/{id}", timeout=30)[1]
 
     def _counts(self, name: str) -> dict[str, int]:
         return call(self.site.place(name), "GET", "/counts", timeout=30)[1]

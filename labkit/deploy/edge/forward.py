@@ -16,7 +16,7 @@ from labkit.errors import EngineDied, EngineTimeout
 __all__ = ["Forwarder"]
 
 TIMEOUT_S = 5.0  # of one sending; the cloud goes on with a slow one, and has its answer when it is sent again
-PATIENCE_S = 5.0  # how long a request waits for the cloud before the device's own answer stands
+PATIENCE_S = 2.0  # how long a request waits for the cloud before the device's own answer stands
 FIRST_S, LONGEST_S = 0.1, 2.0  # pauses between sendings: they double, with jitter
 PAUSE_S = 0.02
 

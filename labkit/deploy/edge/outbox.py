@@ -27,11 +27,11 @@ __all__ = ["Entry", "Outbox", "State"]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS accepted (
   id TEXT PRIMARY KEY, body TEXT NOT NULL, private INTEGER NOT NULL CHECK (private IN (0, 1)), at REAL NOT NULL,
-  value TEXT, "by" TEXT, reason TEXT, first TEXT, stored INTEGER NOT NULL DEFAULT 0) STRICT;
+  value TEXT, "by" TEXT, reason TEXT, first TEXT, stored INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS open ON accepted (at) WHERE "by" IS NULL;
 CREATE TABLE IF NOT EXISTS outbox (
   id TEXT PRIMARY KEY REFERENCES accepted (id), body TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
-  last TEXT NOT NULL DEFAULT '', dead INTEGER NOT NULL DEFAULT 0) STRICT;
+  last TEXT NOT NULL DEFAULT '', dead INTEGER NOT NULL DEFAULT 0);
 CREATE TRIGGER IF NOT EXISTS private_stays BEFORE INSERT ON outbox
   WHEN (SELECT private FROM accepted WHERE id = NEW.id) IS NOT 0
   BEGIN SELECT RAISE(ABORT, 'private'); END;

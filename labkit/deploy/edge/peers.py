@@ -12,7 +12,7 @@ from labkit.errors import EngineDied, Refused
 __all__ = ["Peers", "least_waiting"]
 
 REST_S = 2.0  # how long a peer that does not answer is left alone
-HEALTH_S = 0.5
+HEALTH_S = 1.0
 
 
 def least_waiting(waiting: dict[str, int], own: str) -> list[str]:

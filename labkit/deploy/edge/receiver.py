@@ -28,9 +28,9 @@ __all__ = ["Inbox", "app"]
 
 # The ledger has no unique key on purpose: an effect that happened twice would show.
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS arrivals (id TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS inbox (id TEXT PRIMARY KEY, asked TEXT NOT NULL, answer TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS ledger (id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS arrivals (id TEXT NOT NULL);
 """
 
 
