@@ -20,6 +20,7 @@ from labkit.cli import (
     convert,
     course,
     deploy,
+    deployed,
     formats,
     guards,
     models,
@@ -44,6 +45,7 @@ app = typer.Typer(
 for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
+deploy.app.add_typer(deployed.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
 app.add_typer(deploy.app, name="deploy")
