@@ -20,6 +20,7 @@ from labkit.cli import (
     convert,
     course,
     deploy,
+    deployed,
     edge,
     formats,
     guards,
@@ -45,6 +46,7 @@ app = typer.Typer(
 for group in (course, chat, models, backends, claims, convert, quantize, serve, record, soak, monitor):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
+deploy.app.add_typer(deployed.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")
 deploy.app.add_typer(edge.app)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.backends.asgi import error_detail
 from labkit.deploy.ray_asked import Asked
-from labkit.deploy.ray_replica import Replica
+from labkit.deploy.ray_replica import Replica, stay_on_loopback
 from labkit.errors import RequestError
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ class Router:
     """What Ray's proxy hands every request to. One actor; Ray makes the deployments of `routes` into handles."""
 
     def __init__(self, routes: dict[str, Any], keys: dict[str, str]):
+        stay_on_loopback()
         self.routes = {name: handle.options(stream=True, method_name="answer") for name, handle in routes.items()}
         self.keys, self.asked, self.draining = keys, set(), False
 

@@ -1,6 +1,6 @@
 """Whether a manifest can run on Ray Serve here, before anything is started: Ray and its version, weights, memory, port.
 
-    check(manifest, port)          # returns the threads of each engine, or raises what speaks against it
+check(manifest, port)          # returns the threads of each engine, or raises what speaks against it
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from labkit import hardware, weights
 from labkit.backends.asgi import listen
 from labkit.backends.settings import Availability
 from labkit.deploy import check as fitting
-from labkit.deploy.manifest import Manifest, Model
+from labkit.deploy.manifest import Manifest, Model, Replicas
 from labkit.deploy.shape import checkpoint
 from labkit.errors import ConfigError, EngineMissing, EngineStartError, OfflineError, OverBudget
 
@@ -86,7 +86,11 @@ def _check_engine(model: Model) -> None:
 def _refuse_unfit(manifest: Manifest) -> None:
     """Every model at its most replicas has to fit: a replica that the load asks for must not end the others."""
     places = {model.name: fitting.hardware_of(manifest.device_of(model)) for model in manifest.models}
-    found = [one for model in manifest.models for one in fitting.refusals(model, places[model.name])]
+    most = [
+        one.model_copy(update={"replicas": Replicas(min=one.replicas.max, max=one.replicas.max)})
+        for one in manifest.models
+    ]
+    found = [one for model in most for one in fitting.refusals(model, places[model.name])]
     for place in dict.fromkeys(places.values()):
         found += fitting.memory_refusals(place, [one for one in manifest.models if places[one.name] == place])
     if found:

@@ -16,7 +16,12 @@ def family(root: int | None = None) -> dict[str, Any]:
     """
     found = psutil.Process(root).children(recursive=True)
     named = {one.pid: _title(one) for one in found}
-    parts = {pid: title.split(":") for pid, title in named.items() if title.startswith("ray::ServeReplica:")}
+    # While it answers, the title goes on with the method's name, after a dot.
+    parts = {
+        pid: title.partition(".")[0].split(":")
+        for pid, title in named.items()
+        if title.startswith("ray::ServeReplica:")
+    }
     replicas: dict[str, list[dict[str, Any]]] = {}
     for pid, part in parts.items():
         if part[-1] != "Router":

@@ -1,6 +1,6 @@
 """The process that owns Ray: it starts Ray on loopback, runs a manifest on it, and ends both. Started by ray_up.py behind a leash.
 
-    LABKIT_RAY='{"manifest": {…}, "keys": {…}, "port": 8000, "threads": 1, "folder": "/tmp/…", "control_key": "…"}' python ray_host.py
+    LABKIT_RAY='{"manifest": {…}, "keys": {…}, "port": 8000, "threads": 1, "folder": "/tmp/…", "control_key": "…"}' ray_host.py
 
 It prints one line of JSON a step: {"step": …}, then {"ready": {"control": address}} or {"failed": [kind, what, why, fix]}. Orders
 come to a small server of its own on loopback, with a key: GET /status, POST /update, POST /down.
@@ -41,6 +41,7 @@ class Host:
         from ray import serve
 
         _say(step="Starting Ray")
+        _leave_out_what_clusters_need()
         ray.init(
             num_cpus=2,  # Ray keeps so many processes at hand; what a replica may use is decided in ray_check.py
             include_dashboard=False,
@@ -48,7 +49,7 @@ class Host:
             logging_level="ERROR",
             configure_logging=False,
             _node_ip_address=LOOPBACK,
-            _temp_dir=self.wish["folder"],
+            _temp_dir=f"{self.wish['folder']}/r",  # Ray opens it to everybody: the folder around it stays shut
             object_store_memory=100 * 2**20,  # answers are small and never shared
         )
         serve.start(http_options={"host": LOOPBACK, "port": self.wish["port"]}, logging_config={"log_level": "ERROR"})
@@ -67,15 +68,15 @@ class Host:
             raise EngineStartError(f"{self.manifest.name} was not deployed.", why, "labkit deploy plan FILE") from None
 
     def status(self) -> dict[str, Any]:
-        """Return what runs: each model's state, its replicas by state, how many there should be."""
+        """Return what runs: each model's state, and its replicas by state."""
         from ray import serve
 
         found = serve.status()
         app = found.applications.get(self.manifest.name)
         rows = {}
-        for name, one in (app.deployments if app else {}).items():
-            states = {state.value: count for state, count in one.replica_states.items() if count}
-            rows[name] = {"status": one.status.value, "replicas": states, "target": one.target_num_replicas}
+        for name, one in (app.deployments if app else {}).items():  # the router among them
+            states = {str(state): count for state, count in one.replica_states.items() if count}
+            rows[name] = {"status": one.status.value, "replicas": states}
         proxies = [one.value for one in found.proxies.values()]
         return {"status": app.status.value if app else "NOT_STARTED", "models": rows, "proxies": proxies, **family()}
 
@@ -153,6 +154,21 @@ def _reason() -> str:
             if "FAILED" in one.status.value and lines:
                 return lines[-1]
     return ""
+
+
+def _leave_out_what_clusters_need() -> None:
+    """Start neither the monitor, which asks a cloud for machines, nor the one that carries logs to another machine's terminal.
+
+    `ray.init` has no word for it. Without them it takes 0.2 GB less, and comes up on a busy machine: all these processes start at
+    once, and Ray gives up where its agent needs more than 15 seconds.
+    """
+    from ray._private import parameter
+
+    class Lean(parameter.RayParams):
+        def __init__(self, *args: Any, **given: Any):
+            super().__init__(*args, **{**given, "no_monitor": True, "include_log_monitor": False})
+
+    parameter.RayParams = Lean
 
 
 def _say(**what: Any) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from labkit.errors import EngineDied
 
-__all__ = ["Replica"]
+__all__ = ["Replica", "stay_on_loopback"]
 
+LOOPBACK = "127.0.0.1"
 WATCH_S = 0.1
 HEALTH_TIMEOUT_S = 20.0  # a busy engine on a busy machine is not a dead one
 
@@ -24,6 +25,7 @@ class Replica:
     """An engine of its own, started as `engine` says (see ray_app.engine_of)."""
 
     def __init__(self, engine: dict[str, Any]):
+        stay_on_loopback()
         self.endpoint, self.client = _start(engine), None
         threading.Thread(target=self._end_with_the_engine, daemon=True).start()
 
@@ -65,6 +67,21 @@ class Replica:
     def __del__(self) -> None:
         """Be called by Ray when the replica is taken away: the engine ends before the process does."""
         self.endpoint.close()
+
+
+def stay_on_loopback() -> None:
+    """Keep this replica's port for other replicas on this machine, if Ray is: Serve 2.60 opens it on every address, without a key.
+
+    Serve reads no setting for it, and opens the port after the constructor of what it serves, which is where this is called.
+    """
+    import ray
+    from ray._common.tls_utils import add_port_to_grpc_server
+    from ray.serve._private import replica
+
+    if ray.util.get_node_ip_address() == LOOPBACK:
+        replica.add_port_to_grpc_server = lambda server, address: add_port_to_grpc_server(
+            server, address.replace("[::]", LOOPBACK)
+        )
 
 
 def _start(engine: dict[str, Any]):

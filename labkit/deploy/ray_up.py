@@ -36,7 +36,7 @@ __all__ = ["RETRIES", "Deployment", "attach", "keys_of", "running", "up"]
 START_S = 300.0  # Ray and the engines, on a busy machine
 TRIES = 3  # Ray gives its own parts 15 seconds to come up, which a busy machine may not have
 GRACE_S = 45.0  # between being told to drain and being killed
-RETRIES = 8  # the openai client waits 0.5, 1, 2, 4, 8 … seconds between them: a proxy is back in less
+RETRIES = 12  # the openai client waits 0.5, 1, 2, 4, 8, 8 … seconds between them; a proxy took 2 to 27 to be back
 STEPS = ("Starting Ray", "Starting replicas")
 # Ray asks for no key by itself, listens on every address of the machine, and tells its makers how it is used; on a busy machine
 # its parts take longer to find each other than it expects.
@@ -215,17 +215,19 @@ def _started(wish: dict[str, Any]) -> tuple[ServerProcess, Path, str]:
         env = ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
         env["LABKIT_RAY"] = json.dumps({**wish, "folder": str(folder)})
         command = [sys.executable, "-m", "labkit.deploy.ray_host"]
-        process = ServerProcess(command, label=f"ray {wish['manifest']['name']}", ready=_Ready(), env=env, grace=GRACE_S)
+        process = ServerProcess(
+            command, label=f"ray {wish['manifest']['name']}", ready=_Ready(), env=env, grace=GRACE_S
+        )
         try:
             return process, folder, process.start(START_S)
-        except EngineStartError as error:
-            said = process.find(r"LABKIT (\{\"failed.*)")
-            if said or not left:
-                raise _typed(said) if said else error from None
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
+            if not isinstance(error, EngineStartError):  # Ctrl-C
+                raise
+            if said := process.find(r"LABKIT (\{\"failed.*)"):
+                raise _typed(said) from None
+            if not left:
+                raise
     raise AssertionError("unreachable")
 
 
