@@ -24,7 +24,9 @@ def edge_drill(
     ] = None,
     devices: Annotated[int, typer.Option(min=0, help="So many equal devices, in place of a manifest.")] = 0,
     offline_seconds: Annotated[float, typer.Option(min=1, help="How long the first device is offline.")] = 60.0,
-    per_second: Annotated[float, typer.Option(min=0.1, max=20, help="Requests a second at each device.")] = 1.0,
+    per_second: Annotated[
+        float, typer.Option(min=0.1, max=20, help="Requests a second at each device, at most.")
+    ] = 1.0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Keep the devices' files in this new folder.")
     ] = None,

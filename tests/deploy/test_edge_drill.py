@@ -1,7 +1,9 @@
 """The partition drill for real, short; and that its account would see what it says did not happen."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,12 +11,15 @@ import pytest
 
 from labkit.agents.hybrid import Request
 from labkit.deploy.edge.account import account
-from labkit.deploy.edge.device import request_of
+from labkit.deploy.edge.device import Device, request_of
 from labkit.deploy.edge.drill import drill
+from labkit.deploy.edge.forward import Forwarder
 from labkit.deploy.edge.layout import example, layout
+from labkit.deploy.edge.link import Links
 from labkit.deploy.edge.outbox import Outbox
-from labkit.deploy.edge.peers import least_waiting
+from labkit.deploy.edge.peers import Peers, least_waiting
 from labkit.deploy.edge.receiver import Inbox
+from labkit.deploy.edge.wire import Place
 from labkit.deploy.manifest import Manifest, load
 from labkit.errors import ConfigError, Refused
 from labkit.paths import data_dir
@@ -150,11 +155,58 @@ def test_an_edge_of_one_device_or_of_too_many_is_refused(devices):
         layout(example(devices))
 
 
-def test_a_device_without_an_agent_is_refused():
+def test_a_device_without_an_agent_and_one_with_a_reserved_name_are_refused():
     plain = example(2).model_dump()
     plain["agents"].pop()
-    with pytest.raises(ConfigError, match="No agent is on edge-2"):
+    with pytest.raises(ConfigError, match="No agent can be on edge-2"):
         layout(Manifest.model_validate(plain))
+    named = json.loads(json.dumps(example(2).model_dump()).replace('"edge-2"', '"big"'))
+    with pytest.raises(ConfigError, match="No agent can be on big"):
+        layout(Manifest.model_validate(named))
+
+
+@pytest.fixture
+def device(endpoint, tmp_path):
+    """A device whose engine is down: nobody listens at its address. Its peer is a link that leads nowhere, and counts who comes."""
+    _ = endpoint.capabilities
+    box = Outbox(tmp_path / "edge-1.sqlite")
+    with Links() as links:
+        link = links.open("edge-1 to edge-2", 9)
+        engine = replace(endpoint, base_url="http://127.0.0.1:9/v1", process=None, on_close=None)
+        peers = Peers([Place("edge-2", link.address, "key")])
+        forwarder = Forwarder(box, Place("cloud", "http://127.0.0.1:9", "key"), endpoint.model)
+        made = Device("edge-1", engine, box, peers, forwarder, 4.0, ["service"])
+        made.link = link
+        yield made
+    box.close()
+
+
+ASKED = {"text": "Where?", "options": ["a", "b"]}
+
+
+def test_a_device_takes_requests_for_its_own_agents_and_for_none_by_name(device):
+    good = {**ASKED, "private": True}
+    assert device.accept("1", {**good, "agent": "service"}) and device.accept("2", dict(good))
+    assert not device.accept("1", {**good, "agent": "service"}), "the same again"
+    with pytest.raises(Refused, match="documentation is not on edge-1"):
+        device.accept("3", {**good, "agent": "documentation"})
+    assert [one.private for one in device.box.all()] == [True, True]
+
+
+def test_a_private_request_waits_for_its_own_engine_while_another_asks_the_peer_and_the_cloud(device):
+    for id, private in (("secret", True), ("plain", False)):
+        device.accept(id, {**ASKED, "private": private})
+    assert device.answer("secret", request_of({**ASKED, "private": True})) is False
+    assert device.link.connections == 0 and device.box.next() is None and not device.engine_up
+    device.forwarder.reachable = False
+    assert device.answer("plain", request_of({**ASKED, "private": False})) is True
+    assert device.link.connections > 0 and device.box.next().id == "plain"
+    assert device.box.find("secret").by is None and device.box.find("plain").by == "nobody"
+
+
+def test_a_private_request_from_a_peer_is_refused(device):
+    with pytest.raises(Refused, match="private request came from a peer"):
+        device.answer_guest(request_of({**ASKED, "private": True}))
 
 
 def test_the_command_refuses_a_manifest_that_is_no_edge():

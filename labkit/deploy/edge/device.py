@@ -14,9 +14,11 @@ behind the same rule.
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from labkit.deploy.edge.forward import Forwarder
 from labkit.deploy.edge.outbox import Outbox
 from labkit.deploy.edge.peers import Peers, least_waiting
 from labkit.deploy.edge.wire import Place, configuration
-from labkit.errors import EngineDied, EngineError, LabkitError, Refused
+from labkit.errors import EngineDied, EngineError, LabkitError, NoSpace, Refused
 
 __all__ = ["Device", "request_of"]
 
@@ -55,9 +57,18 @@ def request_of(said: Any) -> Request:
 class Device:
     """What one device does; `start()` begins to work on what its outbox holds."""
 
-    def __init__(self, name: str, engine: Endpoint, box: Outbox, peers: Peers, forwarder: Forwarder, threshold: float):
+    def __init__(
+        self,
+        name: str,
+        engine: Endpoint,
+        box: Outbox,
+        peers: Peers,
+        forwarder: Forwarder,
+        threshold: float,
+        agents: Sequence[str],
+    ):
         self.name, self.box, self.peers, self.forwarder, self.threshold = name, box, peers, forwarder, threshold
-        self.engine, self._small = engine, by_margin(engine)
+        self.agents, self.engine, self._small = tuple(agents), engine, by_margin(engine)
         self._lock, self._guests, self._engine_down = threading.Lock(), 0, 0.0
         self._later: dict[str, float] = {}  # request -> not before; inf while a worker has it
 
@@ -66,6 +77,17 @@ class Device:
         for number in range(WORKERS):
             threading.Thread(target=self._work, name=f"worker {number}", daemon=True).start()
         self.forwarder.start()
+
+    def accept(self, id: str, body: Any) -> bool:
+        """Take a request: it is on the disk when this returns; False if it was before. body: a request as JSON, and its agent.
+
+        Raises Refused for what is no request, or for an agent that is not on this device; QueueFull, NoSpace.
+        """
+        agent = body.pop("agent", None) if isinstance(body, dict) else None
+        if agent is not None and agent not in self.agents:
+            raise Refused(f"{agent} is not on {self.name}.", f"here are {', '.join(self.agents)}", "")
+        request = request_of(body)
+        return self.box.accept(id, json.dumps(body, sort_keys=True, ensure_ascii=False), request.private)
 
     @property
     def waiting(self) -> int:
@@ -110,7 +132,10 @@ class Device:
                 time.sleep(PAUSE_S)
                 continue
             id, body = taken
-            done = self.answer(id, request_of(json.loads(body)))
+            try:
+                done = self.answer(id, request_of(json.loads(body)))
+            except NoSpace:
+                done = False
             with self._lock:
                 self._later[id] = time.monotonic() + ENGINE_REST_S
                 if done:
@@ -176,14 +201,21 @@ def main(config: dict[str, Any]) -> None:
     """Serve until the parent ends."""
     from labkit.deploy.edge.device_app import app
 
-    engine, cloud = Endpoint(**config["engine"]), Place(**config["cloud"])
-    box = Outbox(Path(config["file"]))
-    peers = Peers([Place(**one) for one in config["peers"]])
-    device = Device(config["name"], engine, box, peers, Forwarder(box, cloud, config["model"]), config["threshold"])
+    threading.excepthook = _end
+    engine, box = Endpoint(**config["engine"]), Outbox(Path(config["file"]))
+    peers, cloud = Peers([Place(**one) for one in config["peers"]]), Place(**config["cloud"])
+    forwarder = Forwarder(box, cloud, config["model"])
+    device = Device(config["name"], engine, box, peers, forwarder, config["threshold"], config["agents"])
     with LoopbackServer(Locked(app(device), config["key"])) as server:
         device.start()
         print(f"listening on {server.address}", flush=True)
         server.join()
+
+
+def _end(what: threading.ExceptHookArgs) -> None:
+    """A worker broke: end the process rather than go on without it. Whoever restarts it finds everything in the file."""
+    traceback.print_exception(what.exc_type, what.exc_value, what.exc_traceback)
+    os._exit(70)
 
 
 if __name__ == "__main__":

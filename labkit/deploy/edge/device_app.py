@@ -29,10 +29,7 @@ def app(device: Device) -> Starlette:
     from labkit.deploy.edge.device import request_of
 
     async def put(http: Request) -> JSONResponse:
-        body = await _body(http)
-        request = request_of(body)
-        text = json.dumps(body, sort_keys=True, ensure_ascii=False)
-        new = await run_in_threadpool(device.box.accept, http.path_params["id"], text, request.private)
+        new = await run_in_threadpool(device.accept, http.path_params["id"], await _body(http))
         return JSONResponse({"accepted": True, "new": new}, 202)
 
     async def get(http: Request) -> JSONResponse:

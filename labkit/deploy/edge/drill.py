@@ -33,7 +33,7 @@ Progress = Callable[[str, int, int], None]
 THRESHOLD = 4.0  # nats; so that a drill has both: requests that the small model is sure of, and ones that it passes on
 BURST = 3  # requests at once at the device without an engine
 LOST_ANSWERS = 2
-DRAIN_S = 300.0  # the longest wait, on a busy machine, until all that was accepted is answered
+DRAIN_S = 240.0  # the longest wait, on a busy machine, until all that was accepted is answered
 STEP_S = 0.1
 
 
@@ -48,8 +48,8 @@ def drill(
 ) -> dict[str, Any]:
     """Run the drill and return the report: `ok`, `problems` in words, counts of each device and of the cloud tier.
 
-    engine: plays every model of the manifest. seconds: offline. per_second: requests at each device. folder: keeps the devices'
-    files; default a temporary one. Raises ConfigError for a manifest that is no edge, EngineStartError.
+    engine: plays every model of the manifest. seconds: offline. per_second: requests at each device, at most.
+    folder: keeps the devices' files; default a temporary one. Raises ConfigError for a manifest that is no edge, EngineStartError.
     """
     who, mark = layout(manifest), f"private-{secrets.token_hex(6)}"
     with (
@@ -62,6 +62,7 @@ def drill(
         run.all()
         links = {link.name: _seen(link) for link in site.links.all.values()}
         extra = {"seconds_offline": seconds, "played_by": f"{engine.backend} {engine.model}", "models": who.models}
+        extra |= {"agents": who.agents}
         return {**account(run.facts, site, clients, mark), **extra, "links": links, **run.facts}
 
 
@@ -108,8 +109,7 @@ class _Run:
         """Go on asking, where the model was sure of all that came in a short partition: something has to be kept for later."""
         until = time.monotonic() + DRAIN_S
         while not self._counts(self.victim)["waiting"] and time.monotonic() < until:
-            self.clients[self.victim].ask(private=False)
-            self._wait("offline, until a request is stored", 10 * STEP_S)
+            self._ask(self.victim, 1, "offline, until a request is stored")
 
     def _back(self) -> None:
         """Heal the partition, with a slow network that loses the first answers."""
@@ -122,18 +122,21 @@ class _Run:
         """Stop the engine of the other device until peers have answered for it; what is private has to wait for the engine."""
         self.site.stop_engine(self.other)
         private, until = self.clients[self.other].ask(private=True), time.monotonic() + DRAIN_S
-        while not self._peers_took(BURST) and any(self.site.who.peers[self.other]) and time.monotonic() < until:
+        while not self._peers_took() and self.site.who.peers[self.other] and time.monotonic() < until:
             self._wait("engine down", STEP_S)
-        self.facts["private_waited"] = self._state(private)["by"] is None
+        self.facts["private_waited"] = self._state(self.other, private)["by"] is None
         self.site.start_engine(self.other)
 
-    def _peers_took(self, requests: int) -> bool:
-        """Ask so many and wait until they are answered; whether a peer was asked for one of them."""
-        ids = [self.clients[self.other].ask(private=False) for _ in range(requests)]
-        until = time.monotonic() + DRAIN_S
-        while any(self._state(one)["by"] is None for one in ids) and time.monotonic() < until:
-            self._wait("engine down", STEP_S)
-        return any(self._state(one)["first"] in self.site.who.devices for one in ids)
+    def _peers_took(self) -> bool:
+        """Whether a peer was asked for one of a burst of requests."""
+        return any(one["first"] in self.site.who.devices for one in self._ask(self.other, BURST, "engine down"))
+
+    def _ask(self, name: str, requests: int, label: str) -> list[dict[str, Any]]:
+        """Ask so many that are not private, wait until they are answered, and return their states."""
+        ids, until = [self.clients[name].ask(private=False) for _ in range(requests)], time.monotonic() + DRAIN_S
+        while any(self._state(name, one)["by"] is None for one in ids) and time.monotonic() < until:
+            self._wait(label, STEP_S)
+        return [self._state(name, one) for one in ids]
 
     def _drain(self) -> float:
         started = time.monotonic()
@@ -147,8 +150,8 @@ class _Run:
             time.sleep(STEP_S)
         return round(time.monotonic() - started, 2)
 
-    def _state(self, id: str) -> dict[str, Any]:
-        return call(self.site.place(self.other), "GET", f"/requests/{id}", timeout=30)[1]
+    def _state(self, name: str, id: str) -> dict[str, Any]:
+        return call(self.site.place(name), "GET", f"/requests/{id}", timeout=30)[1]
 
     def _counts(self, name: str) -> dict[str, int]:
         return call(self.site.place(name), "GET", "/counts", timeout=30)[1]

@@ -11,7 +11,7 @@ import stamina
 from labkit.agents.hybrid import Answer
 from labkit.deploy.edge.outbox import Entry, Outbox
 from labkit.deploy.edge.wire import Place, call
-from labkit.errors import EngineDied, EngineTimeout
+from labkit.errors import EngineDied, EngineTimeout, NoSpace
 
 __all__ = ["Forwarder"]
 
@@ -48,10 +48,12 @@ class Forwarder:
     def _run(self) -> None:
         while True:
             entry = self.box.next()
-            if entry is None:
-                time.sleep(PAUSE_S)
-            else:
-                self._deliver(entry)
+            try:
+                if entry:
+                    self._deliver(entry)
+            except NoSpace:  # the entry stays, and is sent again: the cloud does it once
+                time.sleep(LONGEST_S)
+            time.sleep(0 if entry else PAUSE_S)
 
     def _deliver(self, entry: Entry) -> None:
         """Send one entry until something answers; then keep the answer, or why there is none."""

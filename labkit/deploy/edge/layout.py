@@ -14,17 +14,22 @@ from labkit.errors import ConfigError
 __all__ = ["CLOUD", "Layout", "example", "layout"]
 
 CLOUD = "cloud"  # the device of this name is the cloud tier
+WHO = ("small", "big", "nobody")  # names that stand for something else where it says who answered
 MOST = 8  # devices of one drill: each is a process, and each pair of peers two links
 PORT = 8001
 
 
 @dataclass(frozen=True)
 class Layout:
-    """agents: device -> names of its agents. peers: device -> devices that step in for it, in order. models: device -> sources."""
+    """agents: device -> names of its agents. peers: device -> devices that step in for it, in order. models: device -> sources.
+
+    timeouts: device -> the longest time in seconds that one of its agents gives a request.
+    """
 
     agents: dict[str, list[str]]
     peers: dict[str, list[str]]
     models: dict[str, list[str]]
+    timeouts: dict[str, float]
 
     @property
     def devices(self) -> list[str]:
@@ -39,9 +44,11 @@ def layout(manifest: Manifest) -> Layout:
     if not 2 <= len(devices) <= MOST:
         why = f"a distributed edge has 2 to {MOST}, and the cloud tier is the one named {CLOUD!r}"
         raise ConfigError(f"{manifest.name} has {len(devices)} devices.", why, "labkit deploy edge-drill --devices 2")
-    agents = {name: [one.name for one in manifest.agents if home[one.model] == name] for name in devices}
-    if idle := [name for name, those in agents.items() if not those]:
-        raise ConfigError(f"No agent is on {idle[0]}.", "no agent names a model of this device", "labkit deploy schema")
+    those = {name: [one for one in manifest.agents if home[one.model] == name] for name in devices}
+    for name, agents in those.items():
+        if not agents or name in WHO:
+            why = f"{' and '.join(WHO)} say who answered" if name in WHO else "no agent names a model of this device"
+            raise ConfigError(f"No agent can be on {name}.", why, "labkit deploy schema")
     peers = {name: [] for name in devices}
     for agent in manifest.agents:
         here = peers.get(home[agent.model], [])
@@ -50,7 +57,8 @@ def layout(manifest: Manifest) -> Layout:
         ]
     names = [*devices, *([CLOUD] if CLOUD in home.values() else [])]
     sources = {name: [one.source for one in manifest.models if home[one.name] == name] for name in names}
-    return Layout(agents, peers, sources)
+    called = {name: [one.name for one in agents] for name, agents in those.items()}
+    return Layout(called, peers, sources, {name: max(one.limits.timeout_s for one in those[name]) for name in devices})
 
 
 def example(devices: int) -> Manifest:

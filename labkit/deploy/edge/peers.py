@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from labkit.agents.hybrid import Answer
 from labkit.deploy.edge.wire import Place, call
@@ -12,7 +13,7 @@ from labkit.errors import EngineDied, Refused
 __all__ = ["Peers", "least_waiting"]
 
 REST_S = 2.0  # how long a peer that does not answer is left alone
-HEALTH_S = 1.0
+HEALTH_S = 3.0  # a busy machine takes a while
 
 
 def least_waiting(waiting: dict[str, int], own: str) -> list[str]:
@@ -29,7 +30,11 @@ class Peers:
 
     def waiting(self) -> dict[str, int]:
         """Return how many requests wait at each peer that answers now."""
-        return {name: count for name in self.places if (count := self._waiting(name)) is not None}
+        if not self.places:
+            return {}
+        with ThreadPoolExecutor(len(self.places)) as pool:  # one after the other, those who do not answer would add up
+            counts = pool.map(self._waiting, self.places)
+        return {name: count for name, count in zip(self.places, counts, strict=True) if count is not None}
 
     def ask(self, name: str, body: dict, timeout: float) -> Answer:
         """Return the answer of peer `name`. Raises EngineDied if none comes, Refused if it will not answer this."""

@@ -31,7 +31,6 @@ from labkit.deploy.edge.wire import CONFIG, Place
 __all__ = ["Site"]
 
 START_S = 120.0
-ENGINE_S = 30.0  # how long a device waits for its engine
 
 
 class Site:
@@ -131,12 +130,13 @@ class Site:
             list(pool.map(self.start, self._names))
 
     def _device(self, name: str) -> dict[str, Any]:
-        engine = {"backend": self.engine.backend, "model": self.engine.model, "timeout": ENGINE_S}
+        engine = {"backend": self.engine.backend, "model": self.engine.model, "timeout": self.who.timeouts[name]}
         engine |= {"engine_version": self.engine.engine_version, "api_key": self._keys[name]}
         peers = [asdict(Place(one, self._link(name, one), self._keys[one])) for one in self.who.peers[name]]
         return {
             "name": name,
             "key": self._keys[name],
+            "agents": self.who.agents[name],
             "file": str(self.file(name)),
             "engine": {**engine, "base_url": f"{self._relays[name].address}/v1"},
             "cloud": asdict(Place(CLOUD, self._link(name, CLOUD), self._keys[CLOUD])),
