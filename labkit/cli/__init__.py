@@ -21,6 +21,7 @@ from labkit.cli import (
     convert,
     course,
     deploy,
+    deployed,
     edge,
     formats,
     guards,
@@ -56,12 +57,12 @@ for group in (
     serve,
     record,
     soak,
-    monitor,
     snippet,
     checklist,
 ):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
+deploy.app.add_typer(deployed.app)
 deploy.app.add_typer(edge.app)
 app.add_typer(bench.app, name="bench")
 app.add_typer(tools.app, name="tools")

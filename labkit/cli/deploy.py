@@ -9,7 +9,7 @@ import typer
 
 from labkit.cli.common import Json, print_out
 
-app = typer.Typer(no_args_is_help=True, help="Plan a deployment and write its files; nothing is started.")
+app = typer.Typer(no_args_is_help=True, help="Plan a deployment, write its files, or run it on Ray Serve here.")
 
 What = Annotated[str, typer.Argument(metavar="FILE|PRESET", help="A manifest, or DEVELOPMENT … ENTERPRISE.")]
 

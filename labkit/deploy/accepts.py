@@ -6,6 +6,8 @@
 vLLM: its parser, run in its venv, values and JSON included; nothing is loaded. llama.cpp: `llama-server` if it is on the PATH (it
 reads its options, then prints its version); else the library that comes with labkit, for the names alone. Ollama: the variables
 that `ollama serve --help` lists.
+
+Taught in notebook 12, section "Presets".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Every refusal is one sentence with its figures and one command or setting to try. What cannot be known from here (the shape of a
 model that is neither in the catalogue nor on this disk) is said to be unchecked, never passed over.
+
+Taught in notebook 12, section "Presets".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A manifest for Docker Compose: one file a device, every server on a loopback port, read only and without root."""
+"""A manifest for Docker Compose: one file a device, every server on a loopback port, read only and without root.
+
+Taught in notebook 12, section "One manifest, three schedulers".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One model's server in a container: image, program, arguments, environment; what Compose and Kubernetes both say of it."""
+"""One model's server in a container: image, program, arguments, environment; what Compose and Kubernetes both say of it.
+
+Taught in notebook 12, section "One manifest, three schedulers".
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 Pods run without root and with a read-only file system; only pods with the label labkit/client may reach them, and they reach
 nothing. The key comes from a Secret, by name. The autoscaler follows the requests that wait.
+
+Taught in notebook 12, section "One manifest, three schedulers".
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     found.ok, found.starts[0].launch.command, found.refusals
 
 Nothing is started. The engine's own parser says whether it takes the command (accepts.py), the hardware is checked in check.py.
+
+Taught in notebook 12, section "Presets".
 """
 
 from __future__ import annotations

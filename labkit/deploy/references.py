@@ -1,4 +1,7 @@
-"""What a manifest's parts say about each other: names that exist, names and ports that stand once, tools that a role allows."""
+"""What a manifest's parts say about each other: names that exist, names and ports that stand once, tools that a role allows.
+
+Taught in notebook 12, section "One manifest, three schedulers".
+"""
 
 from __future__ import annotations
 

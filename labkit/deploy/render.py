@@ -4,6 +4,8 @@
 
 Every target has one file of its own (compose.py, kubernetes.py, systemd.py), and agents.json says to the agents' program where each
 one's models are, in the order in which they step in. Keys are never in a file: environment variables and Secrets, by name.
+
+Taught in notebook 12, section "One manifest, three schedulers".
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 
 The numbers and the options are the table data/scenarios.toml. Whether the installed engine takes the options is asked in
 accepts.py, whether the hardware does in check.py, and plan.py puts both together.
+
+Taught in notebook 12, section "Presets".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a model takes: weights, context, KV cache. From the catalogue, a folder's config.json or a GGUF file's header."""
+"""What a model takes: weights, context, KV cache. From the catalogue, a folder's config.json or a GGUF file's header.
+
+Taught in notebook 12, section "Presets".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A manifest for systemd: one unit a server, as a user that exists only while it runs, reaching nothing but this machine."""
+"""A manifest for systemd: one unit a server, as a user that exists only while it runs, reaching nothing but this machine.
+
+Taught in notebook 12, section "One manifest, three schedulers".
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@
 
 Refused: what is no text or too long, more than one document, anchors and aliases (a few lines of them unfold into gigabytes), tags,
 a key that stands twice, and anything that looks like a secret: a file names the environment variable that holds it.
+
+Taught in notebook 12, section "One manifest, three schedulers".
 """
 
 from __future__ import annotations
