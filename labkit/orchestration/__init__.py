@@ -6,7 +6,8 @@
 
 | module | what it does |
 | --- | --- |
-| `team` | agents on one endpoint, a run of them, what came of it; a person's approval; checkpoints |
+| `team` | agents on one endpoint, a run of them, what came of it; a person's approval |
+| `checkpoint`, `encoding` | what a workflow was at after each step, as JSON files, to go on from |
 | `hops` | who spoke to whom: tokens, seconds, tools, errors; time limits, failures that the others survive, the privacy door |
 | `route` | which specialist gets a request: rules, words, model |
 | `tasks` | which model does which kind of task |
@@ -15,7 +16,8 @@
 | `compare` | one agent or five: the same requests, counted the same way |
 """
 
+from labkit.orchestration.checkpoint import Checkpoints, checkpoints
 from labkit.orchestration.hops import Hop, Trace
-from labkit.orchestration.team import Outcome, Team, checkpoints
+from labkit.orchestration.team import Outcome, Team
 
-__all__ = ["Hop", "Outcome", "Team", "Trace", "checkpoints"]
+__all__ = ["Checkpoints", "Hop", "Outcome", "Team", "Trace", "checkpoints"]

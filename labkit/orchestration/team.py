@@ -13,17 +13,16 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from agent_framework import Agent, FileCheckpointStorage, Workflow
+from agent_framework import Agent, Workflow
 from agent_framework.exceptions import AgentFrameworkException
 
-from labkit.errors import LabkitError, OrchestrationError
+from labkit.errors import CheckpointError, LabkitError, OrchestrationError
 from labkit.orchestration.hops import Hop, Trace, Turn
 from labkit.tools.middleware import CallGuard, ToolLayer
 
-__all__ = ["Outcome", "Team", "checkpoints"]
+__all__ = ["Outcome", "Team"]
 
 BROKEN = (AgentFrameworkException, LabkitError, ValueError, RuntimeError, TimeoutError)
 
@@ -113,8 +112,8 @@ class Team:
         """Run `workflow` on a message, go on after a person's `responses` (id -> response), or resume from a checkpoint.
 
         private: the request may not reach a member that is remote. Raises OrchestrationError if no answer came within `seconds`, or
-        an agent failed whose failure the others do not survive; `trace.hops` has what was said until then. A cancelled run notes
-        the turn that was cut short.
+        an agent failed whose failure the others do not survive; `trace.hops` has what was said until then; CheckpointError if
+        the checkpoint can't be read. A cancelled run notes the turn that was cut short.
         """
         if message is not None or checkpoint_id:
             self.trace.clear(private)
@@ -128,6 +127,8 @@ class Team:
         return Outcome(_text(result.get_outputs()), tuple(self.trace.hops), waiting, time.perf_counter() - started)
 
     def _broken(self, failure: BaseException, seconds: float) -> OrchestrationError:
+        if isinstance(failure.__cause__, CheckpointError):  # the framework wraps what its storage raises
+            return failure.__cause__
         failed = [f"{one.agent}: {one.error}" for one in self.trace.hops if one.error]
         late = isinstance(failure, TimeoutError) and not failed
         why = f"no answer within {seconds:g} s" if late else "; ".join(failed) or str(failure)[:200]
@@ -143,14 +144,3 @@ def _text(outputs: Sequence[Any]) -> str:
     if len({one.author_name for one in messages}) > 1:
         return "\n".join(f"{one.author_name}: {one.text}" for one in messages)
     return messages[-1].text if messages else str(getattr(last, "text", last))
-
-
-def checkpoints(folder: Path | str) -> FileCheckpointStorage:
-    """Return the framework's storage of checkpoints in `folder`, which it makes readable for you alone.
-
-    The framework keeps states as restricted pickles: resume only from a folder that nobody else could have written to.
-    """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    place.chmod(0o700)
-    return FileCheckpointStorage(place)
