@@ -10,10 +10,13 @@
 | `checkpoint`, `encoding` | what a workflow was at after each step, as JSON files, to go on from |
 | `hops` | who spoke to whom: tokens, seconds, tools, errors; time limits, failures that the others survive, the privacy door |
 | `route` | which specialist gets a request: rules, words, model |
+| `tiers` | a router at the edge, and a bigger tier above it for what the edge is not sure of |
 | `tasks` | which model does which kind of task |
 | `load` | which endpoint has least to do |
 | `manager` | a group's manager held to a schema, and how many of its turns are any good |
 | `compare` | one agent or five: the same requests, counted the same way |
+
+Taught in notebook 09.
 """
 
 from labkit.orchestration.checkpoint import Checkpoints, checkpoints

@@ -62,7 +62,10 @@ LEFT_OUT = "raw_representation"
 
 
 def encode(value: Any, at: str = "checkpoint") -> Any:
-    """Return `value` as JSON values. at: where it stands, for the error. Raises CheckpointError for what has no place in JSON."""
+    """Return `value` as JSON values. at: where it stands, for the error. Raises CheckpointError for what has no place in JSON.
+
+    Taught in notebook 09, section "Handing over".
+    """
     kind = type(value)
     if value is None or kind in (str, int, bool) or (kind is float and math.isfinite(value)):
         return value
@@ -81,7 +84,10 @@ def encode(value: Any, at: str = "checkpoint") -> Any:
 
 
 def decode(value: Any) -> Any:
-    """Return what `encode` was given. Raises KeyError, TypeError or ValueError for what it has not written."""
+    """Return what `encode` was given. Raises KeyError, TypeError or ValueError for what it has not written.
+
+    Taught in notebook 09, section "Handing over".
+    """
     if isinstance(value, list):
         return [decode(one) for one in value]
     if not isinstance(value, dict):

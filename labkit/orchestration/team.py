@@ -5,6 +5,8 @@ clerk = team.member("clerk", "Looks things up.", desk.tools())
 writer = team.member("writer", "Writes a short answer to the customer.")
 outcome = await team.run(SequentialBuilder(participants=[clerk, writer]).build(), "Where is my order 1002?")
 outcome.text, outcome.hops, outcome.failed
+
+Taught in notebook 09, section "A line".
 """
 
 from __future__ import annotations
@@ -32,6 +34,8 @@ class Outcome:
     """What came of a run. text: the last answer. hops: who spoke to whom. waiting: what a person must decide first, id -> request.
 
     seconds: on the clock, so less than the hops' together where agents work side by side.
+
+    Taught in notebook 09, section "A line".
     """
 
     text: str
@@ -57,7 +61,10 @@ class Outcome:
 
 @dataclass
 class Team:
-    """Agents that share an `endpoint` and a `trace`. hub: name of the one who leads, for a group with a manager."""
+    """Agents that share an `endpoint` and a `trace`. hub: name of the one who leads, for a group with a manager.
+
+    Taught in notebook 09, section "A line".
+    """
 
     endpoint: Any
     hub: str = ""
