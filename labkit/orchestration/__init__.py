@@ -8,6 +8,7 @@
 | --- | --- |
 | `team` | agents on one endpoint, a run of them, what came of it; a person's approval |
 | `checkpoint`, `encoding` | what a workflow was at after each step, as JSON files, to go on from |
+| `calls` | the calls that no checkpoint holds yet, so that a resumed run repeats none |
 | `hops` | who spoke to whom: tokens, seconds, tools, errors; time limits, failures that the others survive, the privacy door |
 | `route` | which specialist gets a request: rules, words, model |
 | `tiers` | a router at the edge, and a bigger tier above it for what the edge is not sure of |

@@ -27,6 +27,7 @@ from agent_framework import WorkflowCheckpoint
 
 from labkit import disk
 from labkit.errors import CheckpointError
+from labkit.orchestration.calls import Calls
 from labkit.orchestration.encoding import decode, encode
 
 __all__ = ["Checkpoints", "checkpoints"]
@@ -39,6 +40,8 @@ UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 class Checkpoints:
     """The framework's CheckpointStorage over JSON files in `folder`, which it makes readable for you alone.
 
+    calls: the ledger for a Team whose tools have effects; one workflow at a time in a folder then.
+
     Taught in notebook 09, section "Handing over".
     """
 
@@ -46,6 +49,7 @@ class Checkpoints:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
+        self.calls = Calls(file=self.folder / "calls.list")
         self._unsaved: dict[str, CheckpointError] = {}  # workflow -> why its newest step is not here
 
     async def save(self, checkpoint: WorkflowCheckpoint) -> str:
@@ -60,6 +64,7 @@ class Checkpoints:
             warnings.warn(f"{error.what} {error.why}", stacklevel=2)
             raise
         self._unsaved.pop(checkpoint.workflow_name, None)
+        await asyncio.to_thread(self.calls.saved)
         return checkpoint.checkpoint_id
 
     async def load(self, checkpoint_id: str) -> WorkflowCheckpoint:

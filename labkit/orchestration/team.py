@@ -21,6 +21,7 @@ from agent_framework import Agent, Workflow
 from agent_framework.exceptions import AgentFrameworkException
 
 from labkit.errors import CheckpointError, LabkitError, OrchestrationError
+from labkit.orchestration.calls import Calls
 from labkit.orchestration.hops import Hop, Trace, Turn
 from labkit.tools.middleware import CallGuard, ToolLayer
 
@@ -63,11 +64,14 @@ class Outcome:
 class Team:
     """Agents that share an `endpoint` and a `trace`. hub: name of the one who leads, for a group with a manager.
 
+    calls: a checkpoint storage's, so that a resumed run repeats no call that may have happened.
+
     Taught in notebook 09, section "A line".
     """
 
     endpoint: Any
     hub: str = ""
+    calls: Calls | None = None
     trace: Trace = field(init=False)
 
     def __post_init__(self):
@@ -96,7 +100,7 @@ class Team:
         layer = ToolLayer(engine)
         choice = {"tool_choice": {"mode": "required", "required_function_name": must}} if must else {}
         return Agent(
-            client=engine.chat_client(layer=False, middleware=[*middleware, layer, CallGuard()]),
+            client=engine.chat_client(layer=False, middleware=[*middleware, layer, CallGuard(self.calls)]),
             name=name,
             description=does,
             instructions=does,
@@ -124,6 +128,8 @@ class Team:
         """
         if message is not None or checkpoint_id:
             self.trace.clear(private)
+        if checkpoint_id and self.calls:
+            self.calls.resumed()
         started = time.perf_counter()
         going = workflow.run(message, responses=responses, checkpoint_id=checkpoint_id)
         try:

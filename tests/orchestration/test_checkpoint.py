@@ -181,6 +181,46 @@ def test_magentics_plan_that_waits_for_a_person_is_approved_elsewhere(endpoint, 
     assert len(storage.pairs) == storage.saved >= 3
 
 
+@pytest.mark.parametrize("where", ["another process", "the same storage"])
+def test_a_call_of_a_step_that_was_cut_short_is_not_made_again(endpoint, desk, tmp_path, where):
+    before, storage = len(desk.tickets()), checkpoints(tmp_path)
+
+    def build(team, held, most):
+        member = team.member(
+            "tickets", "You open tickets.", [desk.create_ticket], must="create_ticket", max_tokens=most
+        )
+        return SequentialBuilder(name="run", participants=[member], checkpoint_storage=held).build()
+
+    async def cut_then_resume():
+        team = Team(endpoint, calls=storage.calls)
+        going = asyncio.create_task(team.run(build(team, storage, 300), "Open a ticket: my lamp is broken."))
+        while len(desk.tickets()) == before:
+            await asyncio.sleep(0.01)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+        again = checkpoints(tmp_path) if where == "another process" else storage
+        latest = await again.get_latest(workflow_name="run")
+        fresh = Team(endpoint, calls=again.calls)
+        first = await fresh.run(build(fresh, again, 8), checkpoint_id=latest.checkpoint_id)
+        new = Team(endpoint, calls=again.calls)
+        return first, await new.run(build(new, again, 8), "Open a ticket: my kettle leaks.")
+
+    resumed, later = asyncio.run(cut_then_resume())
+    assert [name for name, _ in resumed.calls] == ["create_ticket"] and [name for name, _ in later.calls] == [
+        "create_ticket"
+    ]
+    assert len(desk.tickets()) == before + 2, (
+        "once for the first request, although it ran twice, and once for the second"
+    )
+    assert "lamp" in " ".join(storage.calls.begun), "what may have happened stays in doubt"
+
+
+def test_a_damaged_list_of_calls_is_no_empty_one(tmp_path):
+    (tmp_path / "calls.list").write_text('["create_ticket(')
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        checkpoints(tmp_path)
+
+
 @pytest.fixture
 def saved(tmp_path):
     """A storage with one checkpoint, and its file."""
@@ -251,7 +291,7 @@ def test_a_state_that_is_no_json_is_refused_and_no_older_step_is_given_instead(s
     assert "checkpoint.state.notes.mine" in caught.value.why or "holds itself" in caught.value.why
     with pytest.raises(CheckpointError, match="cannot be saved"):
         asyncio.run(storage.get_latest(workflow_name="run"))
-    assert list(file.parent.iterdir()) == [file]
+    assert set(file.parent.glob("*.json")) == {file}
     asyncio.run(storage.save(WorkflowCheckpoint("run", "hash")))
     assert asyncio.run(storage.get_latest(workflow_name="run")).state == {}
 
