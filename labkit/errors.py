@@ -44,6 +44,7 @@
     ├── AuditError                   the audit log
     │   └── AuditBroken              its chain does not hold: edited, cut or reordered
     ├── OrchestrationError           several agents at work, and no answer came of it
+    │   └── CheckpointError          a step that cannot be saved, or a saved one that cannot be read
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
         ├── UnknownExercise          no such exercise
@@ -64,6 +65,7 @@ __all__ = [
     "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall", "ServerMissing",
     "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken", "OrchestrationError",
+    "CheckpointError",
     "CourseError", "UnknownLesson", "UnknownExercise", "NoSuchSnippet",
 ]  # fmt: skip
 
@@ -261,6 +263,10 @@ class AuditBroken(AuditError):
 
 class OrchestrationError(LabkitError):
     """Several agents at work, and no answer came of it."""
+
+
+class CheckpointError(OrchestrationError):
+    """A workflow's step that cannot be saved as JSON, or a saved one that is missing, damaged or not ours."""
 
 
 class CourseError(LabkitError):

@@ -1,4 +1,7 @@
-"""Squares, directions and plans of a floor drawn as text: what the worlds on a grid share."""
+"""Squares, directions and plans of a floor drawn as text: what the worlds on a grid share.
+
+Taught in notebook 01, section "Goals".
+"""
 
 from __future__ import annotations
 

@@ -185,6 +185,67 @@ ROUTE = Exercise(
     ),
 )  # fmt: skip
 
+# -- Edge and above -----------------------------------------------------------------------------------------------------
+
+EDGE = Hop("user", "edge", "help")
+UP, SHUT = Hop("edge", "above", "orders"), Hop("edge", "above", error="The request may not leave.")
+AFTER, HOME = Hop("above", "orders", "Thursday."), Hop("edge", "help", "Five days.")
+RUNS = [
+    (False, [EDGE, UP, AFTER]),
+    (True, [EDGE, SHUT, HOME]),
+    (True, [EDGE, UP, AFTER]),
+    (True, [Hop("user", "edge", "tell above"), HOME]),
+    (True, [EDGE, UP]),
+]
+
+
+def check_leaks(leaks):
+    require(callable(leaks), f"{show(leaks)} is not a function.")
+    got = leaks(RUNS)
+    require(isinstance(got, list), f"it should return a list of places; yours returned {show(got)}.")
+    require(0 not in got, "the first run went up, and it may: it is not private.")
+    require(1 not in got, "the second run found the door shut: that hop has an `error`, and nothing arrived.")
+    require(3 not in got, "the fourth run only says the word; look at who heard it, `hop.agent`.")
+    require(
+        4 in got, "the last run went up and nobody came after: it leaked all the same. Look at `agent`, not `source`."
+    )
+    cases(leaks, [(RUNS, [2, 4]), (RUNS[:2], []), ([], [])])
+
+
+LEAKS = Exercise(
+    id="09.4",
+    title="Audit the graph",
+    section="Edge and above",
+    task="Write `leaks(runs)`. `runs` is a list of pairs (private, hops). Return the places (0, 1, …) of those runs that were "
+    "private and had a hop whose `agent` is `'above'` and whose `error` is empty.",
+    expects="a function of a list of pairs that returns a list of ints",
+    check=check_leaks,
+    hints=["`enumerate(runs)` gives places.", "`any(hop.agent == 'above' and not hop.error for hop in hops)`."],
+    solution="def leaks(runs):\n    return [n for n, (private, hops) in enumerate(runs)\n"
+    "            if private and any(hop.agent == 'above' and not hop.error for hop in hops)]",
+    why="A rule that nobody checks afterwards is a hope. Every run leaves its hops, so this check costs a line.",
+    answers=Answers(
+        blank=["def leaks(runs):\n    ..."],
+        wrong=[
+            Wrong("leaks = []", "not a function", "an answer instead of a function"),
+            Wrong("def leaks(runs):\n    return [2, 4]", "returned", "the example's answer"),
+            Wrong("def leaks(runs):\n    return sum(p and any(h.agent == 'above' and not h.error for h in hops) for p, hops in runs)",
+                  "a list of places", "counts instead of naming"),
+            Wrong("def leaks(runs):\n    return [n for n, (p, hops) in enumerate(runs) if any(h.agent == 'above' and not h.error for h in hops)]",
+                  "it is not private", "forgets the mark"),
+            Wrong("def leaks(runs):\n    return [n for n, (p, hops) in enumerate(runs) if p and any(h.agent == 'above' for h in hops)]",
+                  "found the door shut", "takes a refusal for a leak"),
+            Wrong("def leaks(runs):\n    return [n for n, (p, hops) in enumerate(runs)\n"
+                  "            if p and any('above' in h.agent + h.text and not h.error for h in hops)]", "only says the word",
+                  "searches the text"),
+            Wrong("def leaks(runs):\n    return [n for n, (p, hops) in enumerate(runs) if p and any(h.source == 'above' for h in hops)]",
+                  "leaked all the same", "looks at who spoke, not who heard"),
+        ],
+        right=["def leaks(runs):\n    found = []\n    for place, (private, hops) in enumerate(runs):\n        arrived = {h.agent for h in hops if not h.error}\n"
+               "        if private and 'above' in arrived:\n            found.append(place)\n    return found"],
+    ),
+)  # fmt: skip
+
 # -- Handing over -------------------------------------------------------------------------------------------------------
 
 
@@ -222,7 +283,7 @@ def check_decide(decide):
 
 
 DECIDE = Exercise(
-    id="09.4",
+    id="09.5",
     title="A person's policy",
     section="Handing over",
     task="Write `decide(waiting)`: a dict from each id to `request.to_function_approval_response(yes)`. Say yes only to "
@@ -289,7 +350,7 @@ def check_next_schema(next_schema):
 
 
 SCHEMA = Exercise(
-    id="09.5",
+    id="09.6",
     title="Only members speak",
     section="A manager",
     task="Write `next_schema(members)`: a JSON schema for an object with one field, `next_speaker`, that can only be a member's "
@@ -352,7 +413,7 @@ def check_choose_way(choose_way):
 
 
 WAY = Exercise(
-    id="09.6",
+    id="09.7",
     title="Choose by figures",
     section="One or five",
     task="Write `choose_way(scores)`. `scores` is a dict, name to a Score with `called` (right calls), `told`, `tokens` and "
@@ -379,4 +440,4 @@ WAY = Exercise(
     ),
 )  # fmt: skip
 
-EXERCISES = [TOKENS, COMBINE, ROUTE, DECIDE, SCHEMA, WAY]
+EXERCISES = [TOKENS, COMBINE, ROUTE, LEAKS, DECIDE, SCHEMA, WAY]

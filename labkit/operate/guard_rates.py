@@ -18,12 +18,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from labkit.errors import ConfigError
-from labkit.intervals import wilson
+from labkit.intervals import Rate
 from labkit.operate.guardrails import Context, Guard, Guardrails, Outcome, chain, standard
 from labkit.operate.inputs import json_shape
 from labkit.paths import data_dir
 
-__all__ = ["ANSWER", "HALVES", "Rate", "Row", "Text", "corpus", "measure", "table"]
+__all__ = ["ANSWER", "HALVES", "Row", "Text", "corpus", "measure", "table"]
 
 HALVES = ("dev", "kept")
 # What the structured answers of the corpus should look like.
@@ -55,33 +55,6 @@ class Text:
     kind: str
     place: str
     text: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Rate:
-    """`hits` of `of`, and the share's 95 % Wilson interval.
-
-    Taught in notebook 10, section "What comes in and what goes out".
-    """
-
-    hits: int
-    of: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The interval's two ends, 0 to 1."""
-        return wilson(self.hits, self.of)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        share = f"{100 * self.hits / self.of:.0f} %" if self.of else "-"
-        return f"{self.hits}/{self.of} = {share} ({100 * low:.0f}-{100 * high:.0f})"
-
-    def to_dict(self) -> dict:
-        """Return it as JSON would hold it."""
-        return {"hits": self.hits, "of": self.of, "share": self.hits / self.of if self.of else None} | {
-            "interval": list(self.interval)
-        }
 
 
 @dataclass(frozen=True)

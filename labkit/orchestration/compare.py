@@ -4,6 +4,8 @@
 
 A request counts as called if exactly the right tool ran with the right arguments, and as told if a fact from the desk's records
 stands in the last answer. Nothing else of the model's sentence is judged.
+
+Taught in notebook 09, section "One or five".
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ MOST_TOKENS = 24  # a fact of the desk fits in; what a model says after it is no
 
 @dataclass(frozen=True)
 class Case:
-    """A request; who is `right` for it, the `tool` and `arguments` of a right call ({}: free words), and a `fact` to be told."""
+    """A request; who is `right` for it, the `tool` and `arguments` of a right call ({}: free words), and a `fact` to be told.
+
+    Taught in notebook 09, section "One or five".
+    """
 
     text: str
     right: str
@@ -41,7 +46,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Score:
-    """Of `of` requests: how many were `called` right, how many had the fact `told`; hops, tokens and seconds for one."""
+    """Of `of` requests: how many were `called` right, how many had the fact `told`; hops, tokens and seconds for one.
+
+    Taught in notebook 09, section "One or five".
+    """
 
     of: int
     called: int
@@ -52,7 +60,10 @@ class Score:
 
 
 def cases() -> list[Case]:
-    """Return the requests of data/orchestration.toml."""
+    """Return the requests of data/orchestration.toml.
+
+    Taught in notebook 09, section "Routing".
+    """
     tools = {one.name: one.tool for one in specialists()}
     return [
         Case(row["text"], row["right"], tools[row["right"]], row.get("arguments", {}), row["fact"])
@@ -61,7 +72,10 @@ def cases() -> list[Case]:
 
 
 def tell(tool: Callable) -> Callable:
-    """Return `tool` with its record put in one sentence (data/orchestration.toml): a small model repeats what it is given."""
+    """Return `tool` with its record put in one sentence (data/orchestration.toml): a small model repeats what it is given.
+
+    Taught in notebook 09, section "A line".
+    """
     sentence = table()["sentence"][tool.__name__]
 
     @functools.wraps(tool)
@@ -79,7 +93,10 @@ def _spoken(value: Any) -> str:
 
 
 def one_agent(endpoint: Any, change: Callable[[Callable], Callable] = tell, route: Router | None = None) -> Way:
-    """Return the way of one agent with all five tools. change: what is done to each. route: says which one it must call."""
+    """Return the way of one agent with all five tools. change: what is done to each. route: says which one it must call.
+
+    Taught in notebook 09, section "One or five".
+    """
     tools = {one.name: one.tool for one in specialists()}
 
     async def way(text: str) -> Outcome:
@@ -92,7 +109,10 @@ def one_agent(endpoint: Any, change: Callable[[Callable], Callable] = tell, rout
 
 
 def five_behind_a_router(endpoint: Any, route: Router) -> Way:
-    """Return the way of a router in code, then one specialist, who must use its tool."""
+    """Return the way of a router in code, then one specialist, who must use its tool.
+
+    Taught in notebook 09, section "One or five".
+    """
 
     async def way(text: str) -> Outcome:
         team, to = Team(endpoint), route(text).to
@@ -102,7 +122,10 @@ def five_behind_a_router(endpoint: Any, route: Router) -> Way:
 
 
 def five_with_handoff(endpoint: Any) -> Way:
-    """Return the way of a front agent that hands over to one of five specialists."""
+    """Return the way of a front agent that hands over to one of five specialists.
+
+    Taught in notebook 09, section "One or five".
+    """
 
     async def way(text: str) -> Outcome:
         team = Team(endpoint)
@@ -119,7 +142,10 @@ def five_with_handoff(endpoint: Any) -> Way:
 
 
 def five_at_once(endpoint: Any) -> Way:
-    """Return the way of asking all five at the same time; all that they say is the answer."""
+    """Return the way of asking all five at the same time; all that they say is the answer.
+
+    Taught in notebook 09, section "One or five".
+    """
 
     async def way(text: str) -> Outcome:
         team = Team(endpoint)
@@ -139,7 +165,10 @@ def _five(team: Team, must: str = "") -> dict:
 
 
 async def ask(way: Way, requests: Iterable[Case]) -> list[tuple[Case, Outcome]]:
-    """Give each request to a way of working, one after the other; one that comes to no answer counts as an empty one."""
+    """Give each request to a way of working, one after the other; one that comes to no answer counts as an empty one.
+
+    Taught in notebook 09, section "One or five".
+    """
     done = []
     for case in tqdm(list(requests), desc="requests", leave=False):
         try:
@@ -150,7 +179,10 @@ async def ask(way: Way, requests: Iterable[Case]) -> list[tuple[Case, Outcome]]:
 
 
 def score(done: Sequence[tuple[Case, Outcome]]) -> Score:
-    """Count what came of it. Raises ZeroDivisionError of nothing."""
+    """Count what came of it. Raises ZeroDivisionError of nothing.
+
+    Taught in notebook 09, section "One or five".
+    """
     n = len(done)
     return Score(
         n,

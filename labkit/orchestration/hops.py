@@ -2,6 +2,8 @@
 
 The framework runs the agents; Turn listens, as one of each agent's middlewares. It also holds what a turn may not do: take longer
 than its time, or leave the machine with something private.
+
+Taught in notebook 09, section "A line".
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Hop:
     began, seconds: when it began after the run did, and how long it took. tokens_in, tokens_out: of all its model calls, the tool
     layer's among them. calls: (tool, arguments) of what it called. to: to whom it handed over, or "". error: why there is no
     answer, or "".
+
+    Taught in notebook 09, section "A line".
     """
 
     source: str
@@ -51,6 +55,8 @@ class Trace:
 
     hub: the agent that leads a group, if one does; each then hears whoever spoke last. private: whether
     the request may not leave this machine.
+
+    Taught in notebook 09, section "A line".
     """
 
     hub: str = ""
@@ -80,6 +86,8 @@ class Turn(AgentMiddleware):
 
     layer: the tool layer of its client, whose tokens count too. seconds: its time. goes_on: a failure becomes an answer that says
     who failed, so that the others go on; else it is raised. remote: it runs on another machine, so nothing private goes to it.
+
+    Taught in notebook 09, section "Side by side".
     """
 
     trace: Trace

@@ -6,6 +6,8 @@
 
 The recipe that this repairs kept a load for each agent that nothing counted down when a request failed; here a lease ends with the
 block, whatever happened in it.
+
+Taught in notebook 09, section "Routing".
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ class Pool:
     """Endpoints (or anything else) by name, and how many requests each has in flight. Safe to use from many threads.
 
     most: how many one takes at a time. served: how many each has had so far.
+
+    Taught in notebook 09, section "Routing".
     """
 
     def __init__(self, members: Mapping[str, Any], most: int = 10):

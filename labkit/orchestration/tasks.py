@@ -5,6 +5,8 @@
 The recipe that this repairs pulled all models at construction, and took the first category of which any keyword stood anywhere
 inside the text. Here whole words count, the category with most of them wins, a tie goes to the one listed last, which can do more,
 and a model is only named if it is on this disk and fits; else the nearest smaller one that does, and the choice says so.
+
+Taught in notebook 09, section "Routing".
 """
 
 from __future__ import annotations
@@ -21,7 +23,10 @@ __all__ = ["Category", "Pick", "categories", "pick"]
 
 @dataclass(frozen=True)
 class Category:
-    """A kind of task: its `name`, the `keywords` that speak for it (none: it is the rest), and its `model`, an alias."""
+    """A kind of task: its `name`, the `keywords` that speak for it (none: it is the rest), and its `model`, an alias.
+
+    Taught in notebook 09, section "Routing".
+    """
 
     name: str
     keywords: tuple[str, ...]
@@ -30,7 +35,10 @@ class Category:
 
 @dataclass(frozen=True)
 class Pick:
-    """category: what kind of task it is. wanted: the table's model for it. model: the one that is here. reason: one sentence."""
+    """category: what kind of task it is. wanted: the table's model for it. model: the one that is here. reason: one sentence.
+
+    Taught in notebook 09, section "Routing".
+    """
 
     category: str
     wanted: str
@@ -39,7 +47,10 @@ class Pick:
 
 
 def categories() -> list[Category]:
-    """Return the table's categories, the smallest model first; the last, without keywords, takes what no other does."""
+    """Return the table's categories, the smallest model first; the last, without keywords, takes what no other does.
+
+    Taught in notebook 09, section "Routing".
+    """
     return [Category(row["name"], tuple(row["keywords"]), row["model"]) for row in table()["category"]]
 
 
@@ -48,6 +59,8 @@ def pick(text: str, among: Sequence[Category] = (), here: Callable[[str], bool] 
 
     here(alias): whether a model can be used; the default asks the disk and the memory of this machine. Raises UnknownModel for a
     category whose model the catalogue does not know.
+
+    Taught in notebook 09, section "Routing".
     """
     among, usable = among or categories(), here or _usable
     said = {stem(word) for word in words(text)}

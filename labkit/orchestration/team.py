@@ -5,6 +5,8 @@ clerk = team.member("clerk", "Looks things up.", desk.tools())
 writer = team.member("writer", "Writes a short answer to the customer.")
 outcome = await team.run(SequentialBuilder(participants=[clerk, writer]).build(), "Where is my order 1002?")
 outcome.text, outcome.hops, outcome.failed
+
+Taught in notebook 09, section "A line".
 """
 
 from __future__ import annotations
@@ -13,17 +15,17 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from agent_framework import Agent, FileCheckpointStorage, Workflow
+from agent_framework import Agent, Workflow
 from agent_framework.exceptions import AgentFrameworkException
 
-from labkit.errors import LabkitError, OrchestrationError
+from labkit.errors import CheckpointError, LabkitError, OrchestrationError
+from labkit.orchestration.calls import Calls
 from labkit.orchestration.hops import Hop, Trace, Turn
 from labkit.tools.middleware import CallGuard, ToolLayer
 
-__all__ = ["Outcome", "Team", "checkpoints"]
+__all__ = ["Outcome", "Team"]
 
 BROKEN = (AgentFrameworkException, LabkitError, ValueError, RuntimeError, TimeoutError)
 
@@ -33,6 +35,8 @@ class Outcome:
     """What came of a run. text: the last answer. hops: who spoke to whom. waiting: what a person must decide first, id -> request.
 
     seconds: on the clock, so less than the hops' together where agents work side by side.
+
+    Taught in notebook 09, section "A line".
     """
 
     text: str
@@ -58,10 +62,16 @@ class Outcome:
 
 @dataclass
 class Team:
-    """Agents that share an `endpoint` and a `trace`. hub: name of the one who leads, for a group with a manager."""
+    """Agents that share an `endpoint` and a `trace`. hub: name of the one who leads, for a group with a manager.
+
+    calls: a checkpoint storage's, so that a resumed run repeats no call that may have happened.
+
+    Taught in notebook 09, section "A line".
+    """
 
     endpoint: Any
     hub: str = ""
+    calls: Calls | None = None
     trace: Trace = field(init=False)
 
     def __post_init__(self):
@@ -90,7 +100,7 @@ class Team:
         layer = ToolLayer(engine)
         choice = {"tool_choice": {"mode": "required", "required_function_name": must}} if must else {}
         return Agent(
-            client=engine.chat_client(layer=False, middleware=[*middleware, layer, CallGuard()]),
+            client=engine.chat_client(layer=False, middleware=[*middleware, layer, CallGuard(self.calls)]),
             name=name,
             description=does,
             instructions=does,
@@ -113,11 +123,13 @@ class Team:
         """Run `workflow` on a message, go on after a person's `responses` (id -> response), or resume from a checkpoint.
 
         private: the request may not reach a member that is remote. Raises OrchestrationError if no answer came within `seconds`, or
-        an agent failed whose failure the others do not survive; `trace.hops` has what was said until then. A cancelled run notes
-        the turn that was cut short.
+        an agent failed whose failure the others do not survive; `trace.hops` has what was said until then; CheckpointError if
+        the checkpoint can't be read. A cancelled run notes the turn that was cut short.
         """
         if message is not None or checkpoint_id:
             self.trace.clear(private)
+        if checkpoint_id and self.calls:
+            self.calls.resumed()
         started = time.perf_counter()
         going = workflow.run(message, responses=responses, checkpoint_id=checkpoint_id)
         try:
@@ -128,6 +140,8 @@ class Team:
         return Outcome(_text(result.get_outputs()), tuple(self.trace.hops), waiting, time.perf_counter() - started)
 
     def _broken(self, failure: BaseException, seconds: float) -> OrchestrationError:
+        if isinstance(failure.__cause__, CheckpointError):  # the framework wraps what its storage raises
+            return failure.__cause__
         failed = [f"{one.agent}: {one.error}" for one in self.trace.hops if one.error]
         late = isinstance(failure, TimeoutError) and not failed
         why = f"no answer within {seconds:g} s" if late else "; ".join(failed) or str(failure)[:200]
@@ -143,14 +157,3 @@ def _text(outputs: Sequence[Any]) -> str:
     if len({one.author_name for one in messages}) > 1:
         return "\n".join(f"{one.author_name}: {one.text}" for one in messages)
     return messages[-1].text if messages else str(getattr(last, "text", last))
-
-
-def checkpoints(folder: Path | str) -> FileCheckpointStorage:
-    """Return the framework's storage of checkpoints in `folder`, which it makes readable for you alone.
-
-    The framework keeps states as restricted pickles: resume only from a folder that nobody else could have written to.
-    """
-    place = Path(folder)
-    place.mkdir(parents=True, exist_ok=True)
-    place.chmod(0o700)
-    return FileCheckpointStorage(place)

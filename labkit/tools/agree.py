@@ -2,6 +2,8 @@
 
 A small model reads well and copies badly: it finds the city, and writes it with a country that nobody named. Words and types copy
 exactly and sometimes take the wrong piece. So each corrects the other.
+
+Taught in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

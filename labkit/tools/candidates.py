@@ -3,6 +3,8 @@
     find("Fly from Vienna to Oslo on 3 May 2027")   # dates: 2027-05-03, names: Vienna, Oslo, numbers: 3, 2027, …
 
 A small model copies badly and chooses well, so it is given these to choose from.
+
+Taught in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

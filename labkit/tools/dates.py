@@ -1,4 +1,7 @@
-"""A date written as a parameter's description wants it: "MM-DD-YYYY", "in the format of YYYY/MM/DD"."""
+"""A date written as a parameter's description wants it: "MM-DD-YYYY", "in the format of YYYY/MM/DD".
+
+Taught in notebook 04, section "Two stages".
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@
     plan.values, plan.open, plan.missing
 
 What is decided needs no model; what is open goes to the model with the values to choose from; what is missing is asked for.
+
+Taught in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Give the request's numbers to a tool's numeric parameters: first where a word or unit says so, then in their order."""
+"""Give the request's numbers to a tool's numeric parameters: first where a word or unit says so, then in their order.
+
+Taught in notebook 04, section "Two stages".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What is known of a call so far (`Plan`), what the user said (`Request`), and one pass of filling over one text (`Work`)."""
+"""What is known of a call so far (`Plan`), what the user said (`Request`), and one pass of filling over one text (`Work`).
+
+Taught in notebook 04, section "Two stages".
+"""
 
 from __future__ import annotations
 

@@ -17,37 +17,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from labkit import intervals
 from labkit.errors import BadCall, ConfigError, LabkitError, RequestError
+from labkit.intervals import Rate
 from labkit.tools.decide import Call, Decision
 from labkit.tools.items import KINDS, Item, items, right_arguments
 from labkit.tools.reading import read_arguments
 from labkit.tools.schema import check
 from labkit.tools.talk import Usage, call
 
-__all__ = ["MODES", "Measured", "Outcome", "Rate", "judge", "measure", "wilson"]
+__all__ = ["MODES", "Measured", "Outcome", "Rate", "judge", "measure"]
 
 MODES = ("native", "schema", "two-stage")
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Rate:
-    """`hits` of `of`, their `share`, and its 95 % interval (Wilson)."""
-
-    hits: int
-    of: int
-    share: float
-    low: float
-    high: float
-
-
-def wilson(hits: int, of: int) -> Rate:
-    """Return the rate with its interval; of nothing, anything is possible.
-
-    Taught in notebook 04, section "Five rates".
-    """
-    return Rate(hits, of, hits / of if of else 0.0, *intervals.wilson(hits, of))
 
 
 @dataclass(frozen=True)
@@ -88,6 +69,8 @@ class Measured:
     def to_dict(self, outcomes: bool = False) -> dict:
         """Return a JSON-ready dict, with every outcome if asked."""
         found = asdict(self)
+        for what in ("rates", "by_kind"):
+            found[what] = {name: rate.to_dict() for name, rate in getattr(self, what).items()}
         if not outcomes:
             del found["outcomes"]
         return found
@@ -208,12 +191,12 @@ def _measured(mode: str, half: str, outcomes: Sequence[Outcome]) -> Measured:
     wants = [one for one in outcomes if one.call_wanted]
     holds = [one for one in outcomes if not one.call_wanted]
     rates = {
-        "parses": wilson(sum(one.parses for one in outcomes), len(outcomes)),
-        "fits the schema": wilson(sum(one.fits for one in outcomes), len(outcomes)),
-        "right tool": wilson(sum(one.right_tool for one in wants), len(wants)),
-        "right arguments": wilson(sum(one.right_call for one in wants), sum(one.right_tool for one in wants)),
-        "right call": wilson(sum(one.right_call for one in wants), len(wants)),
-        "right abstention": wilson(sum(one.abstained for one in holds), len(holds)),
+        "parses": Rate(sum(one.parses for one in outcomes), len(outcomes)),
+        "fits the schema": Rate(sum(one.fits for one in outcomes), len(outcomes)),
+        "right tool": Rate(sum(one.right_tool for one in wants), len(wants)),
+        "right arguments": Rate(sum(one.right_call for one in wants), sum(one.right_tool for one in wants)),
+        "right call": Rate(sum(one.right_call for one in wants), len(wants)),
+        "right abstention": Rate(sum(one.abstained for one in holds), len(holds)),
     }
     seconds = sorted(one.seconds for one in outcomes) or [0.0]
     mean = {
@@ -229,5 +212,5 @@ def _by_kind(outcomes: Sequence[Outcome]) -> dict[str, Rate]:
     for kind in KINDS:
         ours = [one for one in outcomes if one.kind == kind]
         if ours:
-            found[kind] = wilson(sum(one.right_call or one.abstained for one in ours), len(ours))
+            found[kind] = Rate(sum(one.right_call or one.abstained for one in ours), len(ours))
     return found

@@ -4,6 +4,8 @@
 
 Asked in words whether a tool fits a request, a 135M model hardly beats a coin; its word vectors know that a film is a movie. So
 labkit ships them: the whole words of its vocabulary, 96 numbers each (data/tool_words.npz, made from the weights by `make`).
+
+Taught in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

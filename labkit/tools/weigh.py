@@ -5,6 +5,8 @@ offers weighs half as much; of the thousands of others those weigh most that cou
 a tool that takes the right one's values for another's purpose, stands for the hardest requests to leave alone. Logistic
 regression with a small ridge; then the threshold is set so that, on requests and tools that the weights were not fitted on,
 wrong calls and wrong silence are balanced.
+
+Taught in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Words as labkit.tools compares them: lower case, without their endings, and the tables of data/tool_words.toml."""
+"""Words as labkit.tools compares them: lower case, without their endings, and the tables of data/tool_words.toml.
+
+Taught in notebook 04, section "Two stages".
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from labkit.errors import ConfigError
-from labkit.operate.guard_rates import HALVES, Rate, corpus, made, measure, table
+from labkit.intervals import Rate
+from labkit.operate.guard_rates import HALVES, corpus, made, measure, table
 from labkit.operate.guardrails import PASS, Guard, Guardrails, block, standard
 from labkit.paths import data_dir
 
@@ -56,7 +57,7 @@ def test_rates_are_counted_from_what_the_guards_say():
 
 def test_a_rate_has_its_interval():
     assert str(Rate(5, 10)) == "5/10 = 50 % (24-76)"
-    assert Rate(0, 0).to_dict() == {"hits": 0, "of": 0, "share": None, "interval": [0.0, 1.0]}
+    assert Rate(0, 0).to_dict() == {"hits": 0, "of": 0, "share": None, "low": 0.0, "high": 1.0}
 
 
 @pytest.mark.parametrize("half", HALVES)

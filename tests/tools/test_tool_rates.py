@@ -3,9 +3,10 @@
 import pytest
 
 from labkit.errors import BadCall, ConfigError
+from labkit.intervals import Rate
 from labkit.tools import Call, Decision
 from labkit.tools.items import items, toolbox
-from labkit.tools.rates import MODES, judge, measure, wilson
+from labkit.tools.rates import MODES, judge, measure
 
 
 @pytest.mark.parametrize(
@@ -13,12 +14,12 @@ from labkit.tools.rates import MODES, judge, measure, wilson
     [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (81, 263, 0.2553, 0.3662), (1, 1, 0.2065, 1.0)],
 )  # the third row is Wilson's interval as Newcombe (1998) prints it
 def test_wilson_intervals_are_the_published_ones(hits, of, low, high):
-    rate = wilson(hits, of)
+    rate = Rate(hits, of)
     assert (round(rate.low, 4), round(rate.high, 4)) == (low, high)
 
 
 def test_nothing_counted_says_nothing():
-    assert (wilson(0, 0).low, wilson(0, 0).high) == (0.0, 1.0)
+    assert (Rate(0, 0).low, Rate(0, 0).high) == (0.0, 1.0)
 
 
 def one(kind: str):
