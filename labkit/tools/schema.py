@@ -17,6 +17,7 @@ from labkit.errors import BadTool, ConfigError
 __all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
 
 MAX_LENGTH, MAX_ITEMS, MAX_DEPTH = 200, 8, 12
+MAX_NUMBER = 10**12  # where a schema sets no limit: a tiny model may write zeros until its tokens end
 ALIASES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "int": "integer",
            "str": "string", "bool": "boolean", "hashmap": "object", "long": "integer", "char": "string"}  # fmt: skip
 TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
@@ -133,12 +134,22 @@ def engine_schema(schema: dict) -> dict:
         return {"type": "string", "maxLength": MAX_LENGTH}  # anything goes; a string can hold most of it
     if kind == "string":
         held["maxLength"] = _cap(held, "maxLength", "minLength", MAX_LENGTH)
+    if kind in ("integer", "number"):
+        held |= _span(held)
     if kind == "array":
         held["items"] = engine_schema(held["items"])
         held["maxItems"] = _cap(held, "maxItems", "minItems", MAX_ITEMS)
     if kind == "object":
         held["properties"] = {key: engine_schema(value) for key, value in held["properties"].items()}
     return held
+
+
+def _span(schema: dict) -> dict:
+    """Both ends of a number's range; one that the schema sets beyond MAX_NUMBER stays, and leaves the other one open."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if max(abs(one) for one in (low, high, 0) if one is not None) > MAX_NUMBER:
+        return {}
+    return {"minimum": -MAX_NUMBER if low is None else low, "maximum": MAX_NUMBER if high is None else high}
 
 
 def _cap(schema: dict, most: str, least: str, cap: int) -> int:

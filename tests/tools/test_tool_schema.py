@@ -146,6 +146,13 @@ def test_every_length_is_capped_for_the_engine_and_nothing_is_lost_for_the_check
     assert longest(got.engine) > 200 * 9
 
 
+def test_a_number_without_limits_gets_some_and_one_with_limits_keeps_them():
+    free = engine_schema({"type": "integer"})
+    assert free["maximum"] == -free["minimum"] == 10**12
+    assert engine_schema({"type": "number", "minimum": 1}) == {"type": "number", "minimum": 1, "maximum": 10**12}
+    assert engine_schema({"type": "integer", "minimum": 10**13}) == {"type": "integer", "minimum": 10**13}
+
+
 def test_engine_schemas_are_held_by_llguidance():
     from labkit.tools.items import HALVES, toolbox
     from labkit.tools.schema import lint
