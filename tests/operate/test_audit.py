@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labkit.errors import AuditBroken, AuditError, ConfigError, NoSpace
-from labkit.operate.audit import AuditLog, redacted
+from labkit.operate.audit import AuditLog
 from labkit.operate.chain import Head, head_file, seal_entry, seal_head, verify
 
 KEY = b"a key that nobody else has"
@@ -240,27 +240,17 @@ def test_content_stays_out_unless_asked(tmp_path):
     assert json.loads(text)["content"] == {"characters": len('{"text":"my card is 4111 1111 1111 1111"}')}
     asked = AuditLog(tmp_path / "b.jsonl", content=True)
     asked.append("chat", content=said)
-    assert json.loads(asked.file.read_text())["content"] == said
-
-
-@pytest.mark.parametrize(
-    ("text", "clean"),
-    [
-        ("api_key=abc123 used", "api_key=[key] used"),
-        ("sk-proj_0123456789abcdefghij", "[key]"),
-        ("call 1002 about T-7", "call 1002 about T-7"),
-        ("IBAN-like 123456789012345", "IBAN-like [number]"),
-    ],
-)
-def test_redaction(text, clean):
-    assert redacted(text) == clean
+    assert json.loads(asked.file.read_text())["content"] == {"text": "my card is [card]"}
 
 
 def test_odd_input_is_kept_or_refused_and_the_chain_holds(tmp_path):
     log = AuditLog(tmp_path / "a.jsonl", content=True)
     loop: list = []
     loop.append(loop)
-    for bad in (loop, float("nan"), object(), "x" * 100_000):
+    deep: list = []
+    for _ in range(900):
+        deep = [deep]
+    for bad in (loop, deep * 2, float("nan"), object(), "x" * 100_000, 10**5000):
         with pytest.raises(AuditError):
             log.append("odd", content=bad)
     log.append("odd\nline", content="\ud800 \x00 “”", text="y" * 5000)

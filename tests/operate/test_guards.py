@@ -215,7 +215,7 @@ def test_entropy():
 # -- long texts --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["injection", "pii", "credential"])
+@pytest.mark.parametrize("kind", ["injection", "pii", "credential", "record"])
 def test_no_pattern_repeats_without_bound(kind):
     """What is bounded looks at no more than so many characters from each position: linear in the text, whatever it says."""
     assert not [one.id for one in patterns(kind) if unbounded(one.regex.pattern)]
