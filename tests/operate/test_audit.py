@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +127,23 @@ def test_a_head_that_goes_back_needs_the_key(tmp_path):
     assert not verify(file, KEY).ok
 
 
+@pytest.mark.parametrize("key", [None, KEY], ids=["plain", "keyed"])
+def test_any_change_of_the_head_is_seen(tmp_path, key):
+    file, rng = tmp_path / "audit.jsonl", random.Random(11)
+    log = written(file, 5, key)
+    good = head_file(file).read_bytes()
+    for _ in range(100):
+        at = rng.randrange(len(good))
+        edited = good[:at] + bytes([good[at] ^ 1 << rng.randrange(8)]) + good[at + 1 :]
+        for bad in (edited, good[:at]):
+            head_file(file).write_bytes(bad)
+            assert not verify(file, key).ok
+    with pytest.raises(AuditBroken):
+        log.append("tool.called")
+    head_file(file).write_bytes(good)
+    assert verify(file, key).ok
+
+
 def test_a_line_that_a_crash_cut_short_is_seen_and_set_aside(tmp_path):
     file = tmp_path / "audit.jsonl"
     log = written(file, 3)
@@ -226,6 +244,46 @@ def test_a_full_disk_leaves_no_half_entry(tmp_path):
     log.append("tool.called")
     assert verify(file).ok and verify(file).entries == 4
     assert sorted(one.name for one in tmp_path.iterdir()) == ["audit.jsonl", "audit.jsonl.head"]
+
+
+DISK = """
+import sys
+from pathlib import Path
+from labkit.errors import NoSpace
+from labkit.operate.audit import AuditLog
+from labkit.operate.chain import verify
+
+folder = Path(sys.argv[1])
+log, filler = AuditLog(folder / "audit.jsonl"), folder / "filler"
+log.append("first")
+filler.write_bytes(b"x" * 30_000)
+count = 1
+try:
+    while count < 1000:
+        log.append("tool.called", tool="a" * 400)
+        count += 1
+except NoSpace as error:
+    print(error.what)
+assert verify(log.file).ok and verify(log.file).entries == count, verify(log.file)
+filler.unlink()
+log.append("room again")
+assert verify(log.file).ok and verify(log.file).entries == count + 1
+print(count)
+"""
+
+
+def test_a_disk_that_is_really_full_is_told_and_the_log_goes_on_when_there_is_room(tmp_path, require):
+    """On a disk of 64 KiB of its own, mounted where nobody else sees it."""
+    mount = 'mount -t tmpfs -o size=64k none "$0" && exec "$@"'
+    spaces = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(tmp_path)]
+    here = shutil.which("unshare") and subprocess.run([*spaces, "true"], capture_output=True).returncode == 0
+    require("namespaces", here, "sysctl kernel.unprivileged_userns_clone=1")
+    ended = subprocess.run(
+        [*spaces, sys.executable, "-c", DISK, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    said, count = ended.stdout.splitlines()
+    assert "No room for the audit log" in said and 10 < int(count) < 100
 
 
 def test_content_stays_out_unless_asked(tmp_path):
