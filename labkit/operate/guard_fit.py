@@ -1,8 +1,8 @@
 """Fit the weights of labkit/operate/injection_score.py, and write them to data/guard_weights.npz.
 
-Learned from data/guard_training.toml and from the development half of the corpus; never from the kept half. How much a known
-phrase counts, and where the threshold lies, is read from scores that each text got from weights which had not seen it; for the
-phrases the development half says nothing, because they were written after looking at it.
+Learned from data/guard_training.toml, from the development half of the corpus, and from a book, which stands for prose; never from
+the kept half. How much a known phrase counts, and where the threshold lies, is read from scores that each text got from weights
+which had not seen it; for the phrases the development half says nothing, because they were written after looking at it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from labkit.operate.guard_rates import corpus
 from labkit.operate.injection import folded, found
-from labkit.operate.injection_score import BUCKETS, features
+from labkit.operate.injection_score import BUCKETS, LONGEST, features
 from labkit.paths import data_dir
 
 if TYPE_CHECKING:
@@ -23,16 +23,26 @@ if TYPE_CHECKING:
 __all__ = ["fit", "training_texts", "write"]
 
 RIDGE, FOLDS, STEPS = 0.001, 10, 15
+PASSAGES = 250
 FALSE_ALARMS = 0.08  # of harmless texts not seen before, most of them chosen to be hard: where the threshold is set
 
 
-def training_texts() -> list[tuple[str, bool, bool]]:
-    """Return (text, whether it is an attack, whether the phrases were written after looking at it)."""
+def training_texts() -> list[tuple[str, bool, str]]:
+    """Return (text, whether it is an attack, where it is from: "written" for this, "dev" or "book")."""
     table = tomllib.loads((data_dir() / "guard_training.toml").read_text(encoding="utf-8"))
-    written = [(text, label == "attack", False) for label in ("attack", "benign") for text in table[label]]
+    written = [(text, label == "attack", "written") for label in ("attack", "benign") for text in table[label]]
     seen = [one for one in corpus("dev") if one.place in ("input", "tool result")]
     kinds = ("injection", "ordinary", "hard", "unicode")
-    return written + [(one.text, one.label == "attack", True) for one in seen if one.kind in kinds]
+    dev = [(one.text, one.label == "attack", "dev") for one in seen if one.kind in kinds]
+    return written + dev + [(text, False, "book") for text in _passages()]
+
+
+def _passages() -> list[str]:
+    """Return passages of all lengths from the first half of the book: else whatever is longer would look like an attack."""
+    book = folded((data_dir() / "text" / "moby_dick.txt").read_text(encoding="utf-8"))
+    chance = random.Random(1851)
+    starts = (chance.randrange(len(book) // 2) for _ in range(PASSAGES))
+    return [book[start : start + chance.randint(30, LONGEST)] for start in starts]
 
 
 def fit() -> dict[str, np.ndarray]:
@@ -46,7 +56,8 @@ def fit() -> dict[str, np.ndarray]:
         rows[number, here] = len(here) ** -0.5
     wanted = np.array([attack for _, attack, _ in texts], float)
     known = np.array([bool(found(text)) for text, _, _ in texts], float)
-    fresh = np.array([not seen for _, _, seen in texts])
+    fresh = np.array([source == "written" for *_, source in texts])
+    hard = np.array([source != "book" and not attack for _, attack, source in texts])
     unseen, kernel = np.zeros(len(texts)), rows @ rows.T
     fold = np.array([random.Random(text).randrange(FOLDS) for text, _, _ in texts])
     for part in range(FOLDS):
@@ -63,7 +74,7 @@ def fit() -> dict[str, np.ndarray]:
         "scale": np.float64(scale),
         "phrase": np.float64(phrase),
         "bias": np.float64(stretch * dual.sum() + shift),
-        "threshold": np.float64(np.quantile(scores[wanted == 0], 1 - FALSE_ALARMS)),
+        "threshold": np.float64(np.quantile(scores[hard], 1 - FALSE_ALARMS)),
     }
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from labkit.operate.guard_patterns import patterns
 from labkit.operate.guardrails import PASS, Context, Guard, Verdict, block, change
-from labkit.operate.injection_score import score, threshold, windows
+from labkit.operate.injection_score import LONGEST, score, threshold
 from labkit.operate.inputs import without_invisible
 
 __all__ = ["folded", "found", "injection", "suspicion"]
@@ -29,7 +29,9 @@ LEET = str.maketrans("013457@$", "oieastas")
 MIXED = re.compile(r"[a-z][013457@$]|[013457@$][a-z]")
 SPACED = re.compile(r"(?<![^\W_])[^\W_](?:[ .*_-][^\W_]){2,200}(?![^\W_])")  # i g n o r e, two blanks between words
 BASE64 = re.compile(r"(?<![\w+/])[A-Za-z0-9+/_-]{24,4000}={0,2}")
-ROT13 = " (rot13)"
+AROUND = 20  # characters on both sides of a phrase
+LEETED, ROT13 = " (digits for letters)", " (rot13)"
+UNREAD = (LEETED, ROT13)  # views that make nonsense of honest text: only phrases are looked for in them
 WITHHELD = "[The result of {tool} was withheld: it holds text addressed to the model ({said}).]"
 
 
@@ -51,31 +53,41 @@ def injection(at: float | None = None) -> Guard:
 
 
 def suspicion(text: str) -> tuple[bool, float, str]:
-    """Return whether a known phrase hides in `text`, the log-odds of its worst part, and what speaks against it, in words."""
+    """Return whether a known phrase hides in `text`, the log-odds of its worst part, and what speaks against it, in words.
+
+    Looked at are each known phrase with what stands around it, and, up to 320 characters, the whole: longer texts are of too many
+    kinds to be judged by their sound.
+    """
     plain, highest, said = "", float("-inf"), ""
     for disguise, view in _views(text):
-        phrase = _phrase(view, 0, len(view))
+        phrase = _phrase(view)
         if disguise and phrase and phrase != plain:
             return True, highest, f"{phrase}{disguise}"
         plain = plain or phrase
-        for start, end in () if disguise == ROT13 else windows(len(view)):
-            here = phrase and _phrase(view, start, end)
-            level = score(view[start:end], bool(here))
+        for name, part in () if disguise in UNREAD else _parts(view):
+            level = score(part, bool(name))
             if level > highest:
-                highest, said = level, f"{here or 'reads like an order to the model'}{disguise}"
+                highest, said = level, f"{name or 'reads like an order to the model'}{disguise}"
     return False, highest, said
+
+
+def _parts(view: str) -> Iterator[tuple[str, str]]:
+    """Yield (id of a known phrase, or "", and the part of `view` that is weighed with it)."""
+    if len(view) <= LONGEST:
+        yield _phrase(view), view
+        return
+    for pattern in patterns("injection"):
+        for match in pattern.regex.finditer(view):
+            yield pattern.id, view[max(0, match.start() - AROUND) : match.end() + AROUND]
 
 
 def found(text: str) -> str:
     """Return the id of the first known phrase that `text` holds, and the disguise it wore; "" if none."""
-    for disguise, view in _views(text):
-        if phrase := _phrase(view, 0, len(view)):
-            return f"{phrase}{disguise}"
-    return ""
+    return next((f"{phrase}{disguise}" for disguise, view in _views(text) if (phrase := _phrase(view))), "")
 
 
-def _phrase(view: str, start: int, end: int) -> str:
-    return next((one.id for one in patterns("injection") if one.regex.search(view, start, end)), "")
+def _phrase(view: str) -> str:
+    return next((one.id for one in patterns("injection") if one.regex.search(view)), "")
 
 
 def folded(text: str) -> str:
@@ -90,7 +102,7 @@ def _views(text: str) -> Iterator[tuple[str, str]]:
     plain = folded(text)
     yield "", plain
     if MIXED.search(plain):
-        yield " (digits for letters)", plain.translate(LEET)
+        yield LEETED, plain.translate(LEET)
     if SPACED.search(text):
         yield " (spaced out)", folded(SPACED.sub(lambda match: match[0][::2], text))
     yield ROT13, codecs.encode(plain, "rot13")

@@ -4,12 +4,10 @@
 
 A logistic regression on runs of three to five characters, with one more sign: whether a phrase of data/guard_patterns.toml stands
 there. Its weights are data (data/guard_weights.npz), fitted by labkit/operate/guard_fit.py on texts that no published figure uses.
-A long text is looked at through a window, and counts as its worst part: an order does not hide in much harmless text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -18,10 +16,10 @@ from labkit.paths import data_dir
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["BUCKETS", "features", "score", "threshold", "windows"]
+__all__ = ["BUCKETS", "LONGEST", "features", "score", "threshold"]
 
 RUNS, BUCKETS = (3, 4, 5), 2**13
-WINDOW, STEP = 320, 160  # characters
+LONGEST = 320  # characters of a text that is judged as a whole
 MIXERS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)  # odd numbers of golden ratio and of a common hash; any would do
 
 
@@ -35,13 +33,6 @@ def score(part: str, phrase: bool = False) -> float:
 def threshold() -> float:
     """Return the log-odds from which on a text is stopped."""
     return float(_learned()["threshold"])
-
-
-def windows(length: int) -> Iterator[tuple[int, int]]:
-    """Yield start and end of the parts of a text of `length` characters that are looked at one by one: each shares half with the
-    next."""
-    for start in range(0, max(1, length - STEP), STEP):
-        yield start, min(length, start + WINDOW)
 
 
 def features(text: str) -> np.ndarray:

@@ -119,6 +119,17 @@ def test_who_comes_new_is_let_in_when_the_oldest_is_done_with_even_after_the_clo
     assert quota.left("a") == 10 and quota.left("b") == 9 and len(quota._callers) == 3
 
 
+def test_who_was_silent_longest_makes_room_first():
+    clock = Clock()
+    limit = RateLimit(1, 4, clock, keys=2)
+    limit.take("busy", 4)
+    limit.take("quiet")
+    clock.now += 1
+    limit.take("busy")  # came first, and is still at it
+    limit.take("new")
+    assert taken(limit, "busy") == 0
+
+
 def test_quota_counts_what_was_used_and_begins_anew():
     clock = Clock()
     quota = Quota(100, 60, clock, keys=2)
