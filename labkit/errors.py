@@ -19,6 +19,7 @@
     │   ├── EngineStartError         it did not come up
     │   ├── EngineDied               it was up and is gone
     │   ├── EngineTimeout            it is up and does not answer in time
+    │   ├── AnswerBroken             it failed in the middle of a streamed answer
     │   └── OverBudget               its model does not fit the memory budget
     ├── RequestError                 one request
     │   ├── ContextTooLong           the prompt does not fit the model's context window
@@ -60,7 +61,7 @@ __all__ = [
     "ConfigError", "UnknownModel", "UnknownBackend", "VersionMismatch",
     "WeightsError", "OfflineError", "ProxyError", "CertificateError", "DownloadError", "HashMismatch", "NoSpace",
     "BadModelFile", "QuantizeError",
-    "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout", "OverBudget",
+    "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout", "AnswerBroken", "OverBudget",
     "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull", "Expired", "Cancelled",
     "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall", "ServerMissing",
@@ -163,6 +164,17 @@ class EngineDied(EngineError):
 
 class EngineTimeout(EngineError):
     """The engine is up and does not answer in time."""
+
+
+class AnswerBroken(EngineError):
+    """The engine failed in the middle of a streamed answer: `said` (str) is what had come by then, and was shown already."""
+
+    def __init__(self, what: str, why: str = "", fix: str = "", said: str = ""):
+        super().__init__(what, why, fix)
+        self.said = said
+
+    def __reduce__(self):
+        return type(self), (self.what, self.why, self.fix, self.said)
 
 
 class OverBudget(EngineError):

@@ -193,6 +193,8 @@ class _TranslatedErrors:
             raise self._connection_lost() from error
         if isinstance(error, openai.APIError):
             raise self._refusal(error) from error
+        if isinstance(error, ValueError):  # half a surrogate pair, NaN: it never left this process
+            raise Refused("The request cannot be written as JSON.", str(error)[:200], "") from error
         return False
 
     def _connection_lost(self) -> EngineDied:

@@ -38,8 +38,8 @@ def _words(report: dict) -> str:
         f"{report['clients']} clients, {report['seconds']:g} s, {report['kills']} kills of the engine",
         ends,
         f"lost {report['lost']}; done twice {report['once_twice']} of {report['once_begun']} that must not be",
-        f"queue at most {report['queue_longest']} of {report['queue_bound']}; memory {memory}",
+        f"queue at most {report['queue_longest']} of {report['queue_bound']}; memory of this process {memory}",
         f"seconds until it answered again after a kill: {recovery}",
-        "Everything is accounted for." if report["ok"] else f"Not well: {'; '.join(report['problems'])}.",
+        "Every request is accounted for." if report["ok"] else f"Not well: {'; '.join(report['problems'])}.",
     ]
     return "\n".join(lines)

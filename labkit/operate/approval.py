@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from labkit.errors import NotApproved
 from labkit.operate.audit import AuditLog
 from labkit.operate.chain import canonical
+from labkit.operate.forward_clock import Clock, ForwardClock
 from labkit.operate.policy import Caller, Policy
 
 __all__ = ["Approvals", "Pending", "digest"]
@@ -51,11 +52,14 @@ class Approvals:
     policy: Policy
     ask: Callable[[Pending], Caller | None] | None = None
     seconds: float = 300.0
-    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    clock: Clock = field(default=time.monotonic, repr=False)
     audit: AuditLog | None = None
     _waiting: dict[str, Pending] = field(default_factory=dict, init=False, repr=False)
     _granted: dict[str, Pending] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+
+    def __post_init__(self):
+        self.clock = ForwardClock(self.clock)  # set back, the machine's clock would make a yes hold for longer
 
     def use(self, caller: Caller, tool: str, arguments: dict) -> str:
         """Spend the yes for exactly this call and return its id. Raises NotApproved; the call waits then, until it expires."""

@@ -3,8 +3,9 @@
     log = AuditLog("audit.jsonl")
     log.append("tool.called", who="ana", role="agent", tool="create_ticket", outcome="done", content={"issue": "…"})
 
-What people wrote (`content`) is kept only if the log was told to; else only its length. Other fields are redacted: addresses, card
-numbers and keys do not get in. `who` and `by` stay as given, for that is what the log is for: give an internal id there.
+What people wrote (`content`) is kept only if the log was told to; else only its length. All of it is redacted before it is written:
+addresses, card numbers and keys do not get in (labkit/operate/redaction.py). `who` and `by` stay as given, for that is what the log
+is for: give an internal id there.
 
 An entry is in the file as a whole or not at all, and the caller knows which: append returns when it is, or raises.
 `labkit audit verify` checks the chain (labkit/operate/chain.py).
@@ -15,8 +16,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import json
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,29 +38,23 @@ from labkit.operate.chain import (
     seal_entry,
     seal_head,
 )
+from labkit.operate.redaction import redacted, redacted_inside
 
-__all__ = ["AuditLog", "redacted"]
+__all__ = ["AuditLog"]
 
 WAIT_S = 10.0
 LONGEST = 500  # characters of one field
 PEOPLE = ("who", "by")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# What does not belong into a log, and what stands there instead. Broad on purpose: a log needs none of it.
-PRIVATE = [
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"), r"\1 [key]"),
-    (re.compile(r"(?i)\b((?:api[_-]?)?key|token|secret|passwor[dt])(\s*[=:]\s*)\S+"), r"\1\2[key]"),
-    (re.compile(r"\b(?:sk|pk|ghp|gho|xox[abp]|hf|AKIA)[-_]?[A-Za-z0-9_-]{16,}\b"), "[key]"),
-    (re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"), "[address]"),
-    (re.compile(r"\b\d(?:[ -]?\d){11,18}\b"), "[number]"),
-]
 
 
 @dataclass
 class AuditLog:
     """An audit log at `file`; `file`.head beside it says where it ends. For any number of threads and processes.
 
-    content: whether what people wrote is kept. sync_s: at most so many seconds of entries are lost when the power fails (0: none,
-    each entry is on the disk before append returns; inf: the system decides). key: of the seal; default LABKIT_AUDIT_KEY.
+    content: whether what people wrote is kept, redacted. redact: gives back what may be written of a text. sync_s: at most so many
+    seconds of entries are lost when the power fails (0: none, each entry is on the disk before append returns; inf: the system
+    decides). key: of the seal; default LABKIT_AUDIT_KEY.
 
     Taught in notebook 10, section "What happened".
     """
@@ -68,7 +63,7 @@ class AuditLog:
     content: bool = False
     sync_s: float = 0.0
     key: bytes | None = field(default_factory=key_from_environment, repr=False)
-    redact: Callable[[str], str] = field(default=lambda text: redacted(text), repr=False)
+    redact: Callable[[str], str] = field(default=redacted, repr=False)
     wall: Callable[[], float] = field(default=time.time, repr=False)
     _synced: float = field(default=float("-inf"), init=False, repr=False)
 
@@ -81,19 +76,31 @@ class AuditLog:
         Raises NoSpace (the file is as before), AuditBroken (somebody changed the log: it is not written on), AuditError (not
         writable, busy for 10 s, or an entry that JSON cannot hold).
         """
-        clean = {name: one if name in PEOPLE else self._clean(one) for name, one in facts.items()}
-        body = {"event": self._clean(event), "facts": clean}
+        clean = {name: one if name in PEOPLE else self._clean(name, one) for name, one in facts.items()}
+        body = {"event": self._clean("", event), "facts": clean}
         if content is not None:
-            body["content"] = content if self.content else {"characters": len(canonical(content))}
+            body["content"] = self._kept(canonical(content))
         with self._errors(), self._alone(), self._opened() as log:
             head = self._end(log)
             return self._write(log, body, head)
 
-    def _clean(self, value: object) -> object:
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        text = self.redact(str(value)[: 4 * LONGEST])  # patterns on megabytes would take seconds
-        return text if len(text) <= LONGEST else f"{text[:LONGEST]} [cut]"
+    def _clean(self, name: str, value: object) -> object:
+        if not (value is None or isinstance(value, bool | int | float)):
+            value = str(value)[:MAX_ENTRY]  # patterns on megabytes would take seconds
+        clean = redacted_inside(value, self.redact, name)
+        return f"{clean[:LONGEST]} [cut]" if isinstance(clean, str) and len(clean) > LONGEST else clean
+
+    def _kept(self, text: bytes) -> object:
+        if not self.content:
+            return {"characters": len(text)}
+        if len(text) > MAX_ENTRY:
+            raise AuditError(f"Content of {len(text)} bytes.", f"an entry has {MAX_ENTRY} at most", "record less of it")
+        try:
+            return redacted_inside(json.loads(text), self.redact)
+        except RecursionError as error:
+            raise AuditError(
+                "Content nested too deep.", "its parts refer to each other, or it was made to be", ""
+            ) from error
 
     def _stamp(self) -> dict:
         return {"time": round(self.wall(), 6), "mono": round(time.monotonic(), 6), "pid": os.getpid()}
@@ -192,13 +199,6 @@ class AuditLog:
 
     def _refuse(self, why: str) -> None:
         raise AuditBroken(f"{self.file} is not written on.", why, f'labkit audit verify "{self.file}"')
-
-
-def redacted(text: str) -> str:
-    """Return `text` without what looks like a key, an e-mail address or a long number."""
-    for pattern, instead in PRIVATE:
-        text = pattern.sub(instead, text)
-    return text
 
 
 def _read(log: FileIO, start: int, most: int) -> bytes:

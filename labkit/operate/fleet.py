@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.errors import Expired, OverBudget, UnknownModel
+from labkit.operate.forward_clock import Clock, ForwardClock
 
 __all__ = ["Fleet", "used_bytes"]
 
@@ -48,11 +49,11 @@ class Fleet:
         budget_bytes: int = BUDGET_BYTES,
         most: int = MOST,
         idle_s: float = IDLE_S,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock = time.monotonic,
         connect: Callable[..., Any] | None = None,
     ):
         self.models, self.budget_bytes, self.most, self.idle_s = dict(models), budget_bytes, most, idle_s
-        self._clock, self._connect = clock, connect or _connect
+        self._clock, self._connect = ForwardClock(clock), connect or _connect
         self._rows: dict[str, _Row] = {}
         self._measured: dict[str, int] = {}
         self._guessed: dict[str, int] = {}

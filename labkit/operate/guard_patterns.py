@@ -33,7 +33,7 @@ class Pattern:
 
 @cache
 def patterns(kind: str) -> tuple[Pattern, ...]:
-    """Return the rows of `kind`: "injection", "pii" or "credential"."""
+    """Return the rows of `kind`: "injection", "pii", "credential" or "record"."""
     table = tomllib.loads((data_dir() / "guard_patterns.toml").read_text(encoding="utf-8"))
     return tuple(_pattern(row) for row in table[kind])
 

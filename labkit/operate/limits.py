@@ -7,8 +7,8 @@
     deadline = Deadline(20)
     endpoint.chat(prompt, timeout=deadline.left())
 
-Time comes from a monotonic clock. With any other clock a jump does no harm: backwards, nobody is locked out for longer than the
-limit says; forwards, nobody gets more than one full bucket or one fresh window.
+Time comes from a monotonic clock. With any other clock a jump does no harm (labkit/operate/forward_clock.py): backwards, nobody is
+locked out for longer than the limit says; forwards, nobody gets more than one full bucket or one fresh window.
 """
 
 from __future__ import annotations
@@ -19,116 +19,111 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 from labkit.errors import ConfigError, EngineTimeout, RateLimited
+from labkit.operate.forward_clock import Clock, ForwardClock
 
 __all__ = ["Deadline", "Quota", "RateLimit"]
 
 T = TypeVar("T")
-Clock = Callable[[], float]
 KEYS = 10_000  # callers remembered at once: what a caller makes up must not fill the memory
 
 
-@dataclass
+class _Callers:
+    """What is remembered of each caller, a figure and a time: of at most `most` callers, and only until it is `over`."""
+
+    def __init__(self, most: int, over: Callable[[float, float, float], bool]):
+        self.lock = threading.Lock()
+        self._most, self._over = most, over
+        self._entries: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str, now: float) -> tuple[float, float] | None:
+        """Return the figure and time of `key`; None if there is none any more."""
+        entry = self._entries.get(key)
+        if entry and self._over(*entry, now):
+            del self._entries[key]
+            return None
+        return entry
+
+    def put(self, key: str, figure: float, at: float, now: float) -> None:
+        """Remember it. Raises RateLimited if there is no room, and the oldest entry is not over yet."""
+        if key not in self._entries and len(self._entries) >= self._most:
+            oldest = next(iter(self._entries))
+            if self.get(oldest, now):
+                raise _too_many(key, f"{self._most} other callers are active")
+        if self._entries.get(key, (0.0, at))[1] != at:
+            self._entries.move_to_end(key)  # the oldest time stays in front
+        self._entries[key] = (figure, at)
+
+
 class RateLimit:
     """A token bucket a caller: `burst` requests at once, then `per_second`. Thread-safe; at most `keys` callers at once.
 
     Taught in notebook 10, section "A kiosk".
     """
 
-    per_second: float
-    burst: float
-    clock: Clock = time.monotonic
-    keys: int = KEYS
-    _buckets: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def __post_init__(self):
-        _positive(self.per_second, self.burst, self.keys)
+    def __init__(self, per_second: float, burst: float, clock: Clock = time.monotonic, keys: int = KEYS):
+        _positive(per_second, burst, keys)
+        self.per_second, self.burst, self.clock = per_second, burst, ForwardClock(clock)
+        self._callers = _Callers(keys, lambda tokens, at, now: self._filled(tokens, at, now) >= burst)
 
     def take(self, key: str = "", amount: float = 1.0) -> None:
         """Take `amount` from the bucket of `key`. Raises RateLimited, which says after how many seconds to try again."""
         _positive(amount)
-        with self._lock:
+        with self._callers.lock:
             now = self.clock()
             tokens = self._tokens(key, now)
-            self._room_for(key, now)
-            self._buckets[key] = (tokens - amount if tokens >= amount else tokens, now)
-            self._buckets.move_to_end(key)
+            self._callers.put(key, tokens - amount if tokens >= amount else tokens, now, now)
         if tokens < amount:
             raise _too_many(key, f"try again in {(amount - tokens) / self.per_second:.1f} s")
 
     def _tokens(self, key: str, now: float) -> float:
-        tokens, at = self._buckets.get(key, (self.burst, now))
-        return min(self.burst, tokens + max(0.0, now - at) * self.per_second)
+        known = self._callers.get(key, now)  # a full bucket is the same as none
+        return self._filled(*known, now) if known else self.burst
 
-    def _room_for(self, key: str, now: float) -> None:
-        """Make room by forgetting the caller who was silent longest, but only when that bucket is full again anyway."""
-        if key in self._buckets or len(self._buckets) < self.keys:
-            return
-        oldest = next(iter(self._buckets))
-        if self._tokens(oldest, now) < self.burst:
-            raise _too_many(key, f"{self.keys} other callers are active")
-        del self._buckets[oldest]
+    def _filled(self, tokens: float, at: float, now: float) -> float:
+        return min(self.burst, tokens + (now - at) * self.per_second)
 
 
-@dataclass
 class Quota:
     """An amount (`limit`: tokens, requests, money) that each caller may spend in `seconds`, counted from its first request.
 
     Taught in notebook 10, section "A kiosk".
     """
 
-    limit: float
-    seconds: float
-    clock: Clock = time.monotonic
-    keys: int = KEYS
-    _windows: OrderedDict[str, tuple[float, float]] = field(default_factory=OrderedDict, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def __post_init__(self):
-        _positive(self.limit, self.seconds, self.keys)
+    def __init__(self, limit: float, seconds: float, clock: Clock = time.monotonic, keys: int = KEYS):
+        _positive(limit, seconds, keys)
+        self.limit, self.seconds, self.clock = limit, seconds, ForwardClock(clock)
+        self._callers = _Callers(keys, lambda spent, start, now: now - start >= seconds)
 
     def left(self, key: str = "") -> float:
         """Return how much `key` may still spend in its window."""
-        with self._lock:
-            return max(0.0, self.limit - self._window(key)[1])
+        return max(0.0, self.limit - self._window(key)[0])
 
     def spend(self, key: str, amount: float) -> None:
         """Count `amount` that was used, even beyond the limit: what a model wrote is known only afterwards."""
         _positive(amount)
-        with self._lock:
-            self._room_for(key)
-            start, spent = self._window(key)
-            self._windows[key] = (start, spent + amount)
+        with self._callers.lock:
+            now = self.clock()
+            spent, start = self._callers.get(key, now) or (0.0, now)
+            self._callers.put(key, spent + amount, start, now)
 
     def require(self, key: str = "") -> None:
         """Raise RateLimited if nothing is left for `key`."""
-        with self._lock:
-            start, spent = self._window(key)
-            wait = start + self.seconds - self.clock()
+        spent, wait = self._window(key)
         if spent >= self.limit:
             raise _too_many(key, f"{spent:g} of {self.limit:g} used; the next window begins in {wait:.0f} s")
 
     def _window(self, key: str) -> tuple[float, float]:
-        now = self.clock()
-        start, spent = self._windows.get(key, (now, 0.0))
-        if now - start >= self.seconds:
-            return now, 0.0
-        if now < start:  # the clock went back: no window ends later than one length from now
-            self._windows[key] = (now, spent)
-        return min(start, now), spent
-
-    def _room_for(self, key: str) -> None:
-        """Forget the oldest window, if it has ended; else there are too many callers."""
-        if key in self._windows or len(self._windows) < self.keys:
-            return
-        oldest = next(iter(self._windows))
-        if self._window(oldest)[1]:
-            raise _too_many(key, f"{self.keys} other callers are active")
-        del self._windows[oldest]
+        """Return what `key` has spent in its window, and the seconds until the next."""
+        with self._callers.lock:
+            now = self.clock()
+            spent, start = self._callers.get(key, now) or (0.0, now)
+        return spent, start + self.seconds - now
 
 
 class Deadline:
@@ -136,11 +131,12 @@ class Deadline:
 
     def __init__(self, seconds: float, clock: Clock = time.monotonic):
         _positive(seconds)
-        self.seconds, self.clock, self.start = seconds, clock, clock()
+        self.seconds, self.clock = seconds, ForwardClock(clock)
+        self.start = self.clock()
 
     def left(self) -> float:
         """Return the seconds that are left. Raises EngineTimeout when there are none."""
-        left = self.seconds - max(0.0, self.clock() - self.start)
+        left = self.seconds - (self.clock() - self.start)
         if left <= 0:
             raise EngineTimeout(
                 f"The request had {self.seconds:g} s, and they are over.", "it is too slow", "labkit doctor"

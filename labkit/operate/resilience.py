@@ -2,48 +2,40 @@
 
     retrying(lambda: endpoint.chat(prompt))                       # stamina's pauses, only for what may pass by itself
     Breaker().call(lambda: endpoint.chat(prompt))                 # after five failures in a row: CircuitOpen, at once
-    Fallback([fast, slow]).chat(prompt).by                        # who gave the answer
+    Fallback([fast, slow]).chat(prompt).by                        # who gave the answer; stream(prompt): as it is written
     call_tool(ledger, tool, arguments)                            # again only if the tool says that it is repeatable
 
-A chat request changes nothing, so it may be repeated. A tool may change something: one that is not repeatable is called once.
+A chat request changes nothing, so it may be repeated, until a piece of its answer was shown: then it breaks off, and says what was
+said. A tool may change something: one that is not repeatable is called once.
 """
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
 
 import stamina
 
-from labkit.backends.answer import Reply
+from labkit.backends.answer import Reply, Stream
 from labkit.backends.base import Endpoint, Messages
 from labkit.errors import (
+    AnswerBroken,
     CircuitOpen,
     ConfigError,
     EngineDied,
     EngineError,
-    EngineTimeout,
     LabkitError,
-    Refused,
     ToolTimeout,
 )
+from labkit.operate.breaker import Breaker, transient
 from labkit.tools.execute import Ledger, Result
 from labkit.tools.tool import Tool
 
-__all__ = ["Answer", "Breaker", "Fallback", "call_tool", "retrying", "transient"]
+__all__ = ["Answer", "Breaker", "Fallback", "FallbackStream", "call_tool", "retrying", "transient"]
 
 T = TypeVar("T")
-
-
-def transient(error: BaseException) -> bool:
-    """Return whether the same request may well succeed later: the engine died or was late, or it said 429 or 5xx."""
-    if isinstance(error, Refused):
-        status = getattr(error.__cause__, "status_code", None) or 0
-        return status == 429 or status >= 500
-    return isinstance(error, EngineDied | EngineTimeout)
 
 
 def retrying(call: Callable[[], T], attempts: int = 3, seconds: float = 30.0, pause: float = 0.1) -> T:
@@ -88,70 +80,6 @@ def _passing(result: Result) -> bool:
     return isinstance(error, ToolTimeout) or isinstance(getattr(error, "__cause__", None), OSError | EngineError)
 
 
-class Breaker:
-    """A circuit breaker. "closed": calls pass. After `failures` transient ones in a row "open": CircuitOpen at once, for
-    `rest` seconds. Then "half-open": one call may try; it closes the circuit, or opens it again. Thread-safe.
-
-    Taught in notebook 10, section "When it fails".
-    """
-
-    def __init__(
-        self, failures: int = 5, rest: float = 30.0, clock: Callable[[], float] = time.monotonic, name: str = ""
-    ):
-        if failures < 1 or not rest > 0:
-            raise ConfigError(f"A breaker of {failures} failures and {rest} s makes no sense.", "both are above 0", "")
-        self.failures, self.rest, self.clock, self.name = failures, rest, clock, name
-        self._failed, self._opened, self._trying, self._epoch = 0, None, False, 0
-        self._lock = threading.Lock()
-
-    @property
-    def state(self) -> str:
-        """ "closed", "open" or "half-open"."""
-        with self._lock:
-            return self._state()
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Return what `function()` returns. Raises CircuitOpen without calling it, or whatever it raises."""
-        epoch = self._enter()
-        try:
-            value = function()
-        except BaseException as error:
-            # Stopped by hand, it says nothing about the engine; a bad request was answered, so the engine is there.
-            self._leave(epoch, transient(error) if isinstance(error, Exception) else None)
-            raise
-        self._leave(epoch, False)
-        return value
-
-    def _state(self) -> str:
-        if self._opened is None:
-            return "closed"
-        self._opened = min(self._opened, self.clock())  # a clock that went back must not keep it open for longer
-        return "half-open" if self.clock() - self._opened >= self.rest else "open"
-
-    def _enter(self) -> int:
-        with self._lock:
-            state = self._state()
-            if state == "open" or self._trying:
-                what = f"{self.name or 'The endpoint'} failed {self._failed} times and is left alone."
-                raise CircuitOpen(what, f"the next try is {self.rest:g} s after the last failure", "labkit doctor")
-            self._trying = state == "half-open"
-            return self._epoch
-
-    def _leave(self, epoch: int, failed: bool | None) -> None:
-        with self._lock:
-            if epoch != self._epoch:
-                return  # begun before the circuit last opened or closed: old news
-            trying, self._trying = self._trying, False
-            if failed:
-                self._failed += 1
-                if trying or self._failed >= self.failures:
-                    self._opened, self._epoch = self.clock(), self._epoch + 1
-            elif failed is not None:
-                self._failed = 0
-                if trying:
-                    self._opened, self._epoch = None, self._epoch + 1
-
-
 @dataclass(frozen=True)
 class Answer:
     """A reply, `by` whom (engine and model), and what went wrong before: one line an endpoint."""
@@ -185,11 +113,85 @@ class Fallback:
             try:
                 reply = retrying(lambda: breaker.call(lambda: endpoint.chat(prompt, **parameters)), self.attempts)  # noqa: B023
                 return Answer(reply, _name(endpoint), tuple(tried))
-            except (EngineError, Refused, CircuitOpen) as error:
-                if not (transient(error) or isinstance(error, CircuitOpen)):
-                    raise
-                tried.append(f"{_name(endpoint)}: {type(error).__name__}: {error.what}")
-        raise EngineDied(f"None of {len(self.endpoints)} endpoints answered.", "; ".join(tried), "labkit doctor")
+            except LabkitError as error:
+                tried.append(_noted(endpoint, error))
+        raise self._silence(tried)
+
+    def stream(self, prompt: Messages, **parameters) -> FallbackStream:
+        """Return the answer as it is written: nobody is asked before it is read, and the next one only while nothing was said.
+
+        Reading raises what `chat` raises, and AnswerBroken when the engine fails after its first piece.
+        """
+        return FallbackStream(self, prompt, parameters)
+
+    def _silence(self, tried: Sequence[str]) -> EngineDied:
+        return EngineDied(f"None of {len(self.endpoints)} endpoints answered.", "; ".join(tried), "labkit doctor")
+
+
+class FallbackStream:
+    """Pieces of one answer, never of two: iterate for texts; `by` whom, what was `tried` before, what was `said` so far, and at
+    the end the `reply`. `close()` cancels."""
+
+    def __init__(self, fallback: Fallback, prompt: Messages, parameters: dict):
+        self.by, self.said, self.reply = "", "", None
+        self.tried: list[str] = []
+        self._stream: Stream | None = None
+        self._pieces = self._read(fallback, prompt, parameters)
+
+    def __iter__(self) -> Iterator[str]:
+        return self._pieces
+
+    def __next__(self) -> str:
+        return next(self._pieces)
+
+    def __enter__(self) -> FallbackStream:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop reading, so that the engine stops generating."""
+        if self._stream:
+            self._stream.close()
+        if not self._pieces.gi_running:
+            self._pieces.close()
+
+    def _read(self, fallback: Fallback, prompt: Messages, parameters: dict) -> Iterator[str]:
+        for endpoint, breaker in fallback.endpoints:
+            try:
+                pieces, first = retrying(lambda: self._begun(endpoint, breaker, prompt, parameters), fallback.attempts)  # noqa: B023
+                self.by = _name(endpoint)
+                with closing(pieces):
+                    if first is not None:
+                        yield first
+                        yield from pieces
+                return
+            except LabkitError as error:
+                if self.said:
+                    what = f"{self.by} broke off in the middle of its answer, after {len(self.said)} characters."
+                    raise AnswerBroken(what, error.what, "ask again, or go on from `said`", self.said) from error
+                self.tried.append(_noted(endpoint, error))
+        raise fallback._silence(self.tried)
+
+    def _begun(self, endpoint: Endpoint, breaker: Breaker, prompt: Messages, parameters: dict) -> tuple:
+        """Return the pieces of one engine's answer, and the first of them: until it is there, another one may be asked."""
+        pieces = self._of(endpoint, breaker, prompt, parameters)
+        return pieces, next(pieces, None)
+
+    def _of(self, endpoint: Endpoint, breaker: Breaker, prompt: Messages, parameters: dict) -> Iterator[str]:
+        with breaker.attempt(), endpoint.stream(prompt, **parameters) as self._stream:
+            for piece in self._stream:
+                self.said += piece
+                yield piece
+            self.reply = self._stream.reply
+
+
+def _noted(endpoint: Endpoint, error: LabkitError) -> str:
+    """Return the line that says who could not answer and why. Raises what every endpoint would refuse."""
+    if not (transient(error) or isinstance(error, CircuitOpen)):
+        raise error
+    return f"{_name(endpoint)}: {type(error).__name__}: {error.what}"
 
 
 def _name(endpoint: Endpoint) -> str:

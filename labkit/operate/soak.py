@@ -42,6 +42,7 @@ class _Run:
         self.kills: list[tuple[float, int]] = []
         self.memory: list[int] = []
         self.longest_queue = 0
+        self.finished = 0  # clients that came to the end of their work
         self.lock = threading.Lock()
 
     @property
@@ -59,8 +60,10 @@ def soak(
     seed: int = 1,
     progress: Callable[[str, int, int], None] = lambda label, done, total: None,
 ) -> dict[str, Any]:
-    """Run it and return the report: `ok`, `problems` in words, counts of `requests`, `recovery_s`, memory in bytes.
+    """Run it and return the report: `ok` (no `problems`, which are in words), `requests` by their end, `recovery_s` from each kill
+    to the next answer, memory of this process (the engine's is new after each kill) in bytes, the queue's bound and longest.
 
+    ok says that each request had one end, not that each was answered: refusals are counted by type, and belong to a full house.
     kill_s: seconds between two kills of the engine. Raises what labkit.connect raises if the engine does not start at all.
     """
     own = {"backend": backend, "model": model, "shared": False}  # this one is killed
@@ -96,6 +99,8 @@ def _client(run: _Run, rng: random.Random, number: int) -> None:
                 _await(run, rng, kind, ticket)
         if None in tickets:
             time.sleep(0.2)  # back-pressure: come again a little later
+    with run.lock:
+        run.finished += 1
 
 
 def _submit(run: _Run, rng: random.Random, kind: str, number: int) -> Any:
@@ -172,16 +177,19 @@ def _report(run: _Run, seconds: float, clients: int, hung: int) -> dict[str, Any
         statistics.median(run.memory[quarter : 2 * quarter] or run.memory),
         statistics.median(run.memory[-quarter:]),
     )
+    broken = clients - run.finished - hung
     problems = {
         f"{counts['submitted'] - ended} requests lost": counts["submitted"] != ended,
         "clients and Resources count differently": any(counts.get(how) != count for how, count in run.ends.items()),
         f"{counts['waiting'] + counts['running']} requests never ended": bool(counts["waiting"] + counts["running"]),
         "work that must not be repeated was": any(count > 1 for count in run.done_once.values()),
         f"the queue grew to {run.longest_queue}": run.longest_queue > QUEUE,
-        f"memory grew from {before:.0f} to {after:.0f} bytes": after > before * (1 + GROWTH),
+        f"memory of this process grew from {before:.0f} to {after:.0f} bytes": after > before * (1 + GROWTH),
         "it did not recover from a kill": None in recovery,
         f"{hung} clients hang": bool(hung),
         "nothing was answered": not counts["answered"],
+        "the engine was never killed, so no fault was survived": not run.kills,
+        f"{broken} clients broke off at an error without a type": bool(broken),
     }
     found = [words for words, wrong in problems.items() if wrong]
     return {

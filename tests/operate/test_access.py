@@ -267,6 +267,22 @@ def test_a_yes_expires(reached):
     assert reached == []
 
 
+def test_a_clock_that_is_set_back_makes_no_yes_hold_for_longer(reached):
+    clock = Clock()
+    clock.now = 100_000.0
+    desk = Approvals(Policy.read(POLICY), seconds=60, clock=clock)
+    refund = guarded(CLERK, reached, approvals=desk)["refund_order"].function
+    with pytest.raises(NotApproved):
+        refund(order_id="1001")
+    desk.approve(desk.waiting()[0].id, EVA)
+    clock.now = 5.0
+    assert desk.waiting() == []
+    clock.now = 65.0
+    with pytest.raises(NotApproved):
+        refund(order_id="1001")
+    assert reached == []
+
+
 def test_who_may_say_yes(reached, tmp_path):
     log = AuditLog(tmp_path / "audit.jsonl")
     desk = Approvals(Policy.read(POLICY), audit=log)

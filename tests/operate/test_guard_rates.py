@@ -1,5 +1,6 @@
 """The corpus is as large, as varied and as free of real secrets as it says, and the rates are counted right."""
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -8,8 +9,11 @@ import pytest
 
 from labkit.errors import ConfigError
 from labkit.intervals import Rate
+from labkit.operate.guard_curve import curve
+from labkit.operate.guard_fit import fit, training_texts, write
 from labkit.operate.guard_rates import HALVES, corpus, made, measure, table
 from labkit.operate.guardrails import PASS, Guard, Guardrails, block, standard
+from labkit.operate.injection import folded, injection
 from labkit.paths import data_dir
 
 ROWS = measure("dev")
@@ -62,7 +66,7 @@ def test_a_rate_has_its_interval():
 
 @pytest.mark.parametrize("half", HALVES)
 def test_the_standard_guards_do_better_than_chance_and_are_not_perfect(half):
-    """Loose bounds: the figures are printed, not promised. One that is never wrong learnt them by heart."""
+    """Loose bounds: the figures are printed, not promised. Of the half dev the injection guard knows every text by heart."""
     rows = measure(half)
     for guard, place in (
         ("injection", "input"),
@@ -72,7 +76,7 @@ def test_the_standard_guards_do_better_than_chance_and_are_not_perfect(half):
     ):
         one = row(rows, guard, place)
         assert one.caught.interval[0] > one.false_alarms.interval[1], f"{one}"
-    assert row(rows, "all", "input").missed
+    assert half == "dev" or row(rows, "all", "input").missed
 
 
 def test_the_command_prints_every_guard(capsys):
@@ -84,6 +88,44 @@ def test_the_command_prints_every_guard(capsys):
     assert {one.name for one in standard().output} <= {one["guard"] for one in told["guards"]}
     evaluate(half="dev", wrong=True, as_json=False)
     assert table(ROWS) in capsys.readouterr().out
+
+
+def test_the_operating_curve_goes_from_much_to_little_and_the_standard_is_on_it():
+    points = curve("kept")
+    for less, more in itertools.pairwise(points):
+        assert less.at < more.at and less.caught.hits >= more.caught.hits
+        assert less.false_alarms.hits >= more.false_alarms.hits
+    assert points[0].caught.hits > points[-1].caught.hits and points[0].false_alarms.hits > points[-1].false_alarms.hits
+    (standard_one,) = [one for one in points if one.standard]
+    rows = [row(measure("kept"), "injection", place) for place in ("input", "tool result")]
+    assert standard_one.caught.hits == sum(one.caught.hits for one in rows)
+    assert standard_one.false_alarms.hits == sum(one.false_alarms.hits for one in rows)
+    stricter = injection(at=points[-1].at)
+    hit = [one.text for one in corpus("kept") if one.place == "input" and stricter(one.text).caught]
+    assert len(hit) < rows[0].caught.hits + rows[0].false_alarms.hits
+
+
+def test_nothing_was_learned_from_the_kept_half():
+    kept = {folded(one.text) for one in corpus("kept")}
+    texts = training_texts()
+    assert not kept & {folded(text) for text, *_ in texts}
+    assert len({text for text, *_ in texts}) == len(texts) > 300
+    assert {one.text for one in corpus("dev") if one.kind == "injection"} <= {
+        text for text, _, source in texts if source == "dev"
+    }
+
+
+def test_the_shipped_weights_are_what_fit_gives(tmp_path):
+    import numpy as np
+
+    write(fit(), tmp_path / "w.npz")
+    with np.load(tmp_path / "w.npz") as new, np.load(data_dir() / "guard_weights.npz") as shipped:
+        assert set(new.files) == set(shipped.files)
+        for name in new.files:  # the last digit is the linear algebra library's
+            np.testing.assert_allclose(
+                new[name].astype(float), shipped[name].astype(float), rtol=0.02, atol=1.01, err_msg=name
+            )
+        assert abs(new["threshold"] - shipped["threshold"]) < 0.05 and new["weights"].any()
 
 
 def test_one_text_from_the_command_line(capsys):

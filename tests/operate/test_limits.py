@@ -93,9 +93,41 @@ def test_callers_made_up_by_the_thousand_fill_no_memory_and_reset_no_bucket():
     limit = RateLimit(per_second=1, burst=2, clock=clock, keys=10)
     assert taken(limit, "me") == 2
     assert sum(taken(limit, f"other {n}") for n in range(1000)) == 9 * 2
-    assert len(limit._buckets) == 10 and taken(limit, "me") == 0
+    assert len(limit._callers) == 10 and taken(limit, "me") == 0
     clock.now += 60
-    assert taken(limit, "newcomer") == 2 and len(limit._buckets) == 10
+    assert taken(limit, "newcomer") == 2 and len(limit._callers) == 10
+
+
+def test_who_comes_new_is_let_in_when_the_oldest_is_done_with_even_after_the_clock_was_set_back():
+    clock = Clock()
+    limit, quota = RateLimit(1, 2, clock, keys=3), Quota(10, 60, clock, keys=3)
+    for key in ("a", "b", "c"):
+        limit.take(key)
+        quota.spend(key, 1)
+        clock.now += 1
+    quota.spend("a", 1)  # its window is still the oldest
+    for limited in (lambda: [limit.take("d") for _ in range(4)], lambda: quota.spend("d", 1)):
+        with pytest.raises(RateLimited):
+            limited()
+    clock.now -= 100_000
+    quota.left()
+    limit.take("e")
+    clock.now += 57  # a's minute is over, nobody else's
+    quota.spend("d", 1)
+    with pytest.raises(RateLimited, match="3 other callers"):
+        quota.spend("e", 1)
+    assert quota.left("a") == 10 and quota.left("b") == 9 and len(quota._callers) == 3
+
+
+def test_who_was_silent_longest_makes_room_first():
+    clock = Clock()
+    limit = RateLimit(1, 4, clock, keys=2)
+    limit.take("busy", 4)
+    limit.take("quiet")
+    clock.now += 1
+    limit.take("busy")  # came first, and is still at it
+    limit.take("new")
+    assert taken(limit, "busy") == 0
 
 
 def test_quota_counts_what_was_used_and_begins_anew():
@@ -113,7 +145,7 @@ def test_quota_counts_what_was_used_and_begins_anew():
     for key in ("b", "c", "d"):
         clock.now += 30
         quota.spend(key, 1)
-    assert len(quota._windows) <= 2
+    assert len(quota._callers) <= 2
 
 
 class Slow(RateLimit):

@@ -1,5 +1,6 @@
 """Retries, circuit breaker and fallback, before a real engine and a relay that fails on purpose."""
 
+import copy
 import http.client
 import itertools
 import socket
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from labkit.errors import CircuitOpen, ConfigError, EngineDied, EngineTimeout, Refused
+import labkit
+from labkit.errors import AnswerBroken, CircuitOpen, ConfigError, EngineDied, EngineTimeout, Refused
 from labkit.operate.resilience import Breaker, Fallback, call_tool, retrying, transient
 from labkit.tools import Ledger, as_tool
 
@@ -244,6 +246,61 @@ def test_a_bad_request_is_not_carried_from_one_to_the_next(endpoint):
     with failing(endpoint, [400]) as (relayed, asked), pytest.raises(Refused):
         Fallback([relayed, endpoint]).chat("Say hello.", max_tokens=4)
     assert asked == [400]
+
+
+# -- streams: an engine of one's own, which is killed -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doomed(endpoint):
+    """Give an engine that nobody else uses."""
+    with labkit.connect("llamacpp", model=endpoint.model, shared=False) as engine:
+        yield engine
+
+
+def test_a_stream_that_breaks_before_its_first_piece_is_answered_by_the_next(endpoint, doomed):
+    for process in doomed.process.family():
+        process.suspend()  # the request is taken, and nothing comes
+    threading.Timer(1, doomed.process.kill).start()
+    with Fallback([doomed, endpoint]).stream("Count to five.", max_tokens=8) as stream:
+        pieces = list(stream)
+    assert "".join(pieces) == stream.said == stream.reply.text == endpoint.chat("Count to five.", max_tokens=8).text
+    assert stream.by == f"llamacpp/{endpoint.model}" and len(stream.tried) == 1 and "EngineDied" in stream.tried[0]
+
+
+def test_a_stream_that_breaks_after_it_says_what_was_said_and_nobody_else_is_asked(endpoint, doomed):
+    with failing(endpoint, []) as (relayed, asked):
+        fallback, seen = Fallback([doomed, relayed], attempts=3, failures=1), []
+        with pytest.raises(AnswerBroken) as caught, fallback.stream("Count to 500.", max_tokens=500) as stream:
+            for piece in stream:
+                seen.append(piece)
+                if len(seen) == 3:
+                    doomed.process.kill()
+        assert asked == [], "half an answer is not begun anew by somebody else"
+        assert len(seen) >= 3 and caught.value.said == stream.said == "".join(seen) and stream.reply is None
+        assert isinstance(caught.value.__cause__, EngineDied) and not transient(caught.value)
+        assert fallback.endpoints[0][1].state == "open", "it counts as a failure of that engine"
+        assert copy.copy(caught.value).said == caught.value.said
+        assert fallback.chat("Say hello.", max_tokens=4).tried, "the next request goes to the other one"
+
+
+def test_a_stream_is_retried_and_refused_as_a_chat_is(endpoint, dead):
+    with failing(endpoint, [503]) as (relayed, asked):
+        stream = Fallback([relayed, dead], attempts=2).stream("Say hello.", max_tokens=4)
+        assert "".join(stream) == endpoint.chat("Say hello.", max_tokens=4).text and asked == [503, None]
+    with failing(endpoint, [400]) as (relayed, asked), pytest.raises(Refused):
+        list(Fallback([relayed, endpoint]).stream("Say hello.", max_tokens=4))
+    with pytest.raises(EngineDied, match="None of 2 endpoints") as caught:
+        list(Fallback([dead, replace(dead, backend="dead too")]).stream("Say hello."))
+    assert "dead/" in caught.value.why and "dead too/" in caught.value.why
+
+
+def test_who_stops_reading_blames_nobody(endpoint, dead):
+    fallback = Fallback([endpoint, dead], failures=1)
+    with fallback.stream("Count to 500.", max_tokens=500) as stream:
+        first = next(stream)
+    assert stream.said == first and list(stream) == [] and stream.reply is None
+    assert [breaker.state for _, breaker in fallback.endpoints] == ["closed", "closed"]
 
 
 # -- tools ----------------------------------------------------------------------------------------------------------------

@@ -9,10 +9,12 @@ import pytest
 from labkit.errors import (
     Cancelled,
     ConfigError,
+    ContextTooLong,
     EngineDied,
     Expired,
     LabkitError,
     QueueFull,
+    Refused,
     UnknownModel,
 )
 from labkit.operate.resources import Resources
@@ -224,3 +226,13 @@ def test_a_flood_from_many_threads_is_accounted_for(resources):
         thread.join(60)
     counts = one.counts()
     assert len(ends) == counts["submitted"] == 400 and accounted(one) and counts["waiting"] == 0
+
+
+def test_what_no_request_can_hold_ends_in_a_typed_refusal(resources):
+    one = resources()
+    bad = ["\ud800 half a pair", [{"role": "user", "content": float("nan")}], "a " * 100_000]
+    for prompt, kind in zip(bad, (Refused, Refused, ContextTooLong), strict=True):
+        with pytest.raises(kind):
+            one.submit("small", prompt, seconds=200, max_tokens=2).result()
+    assert one.counts() == {"submitted": 3, "Refused": 2, "ContextTooLong": 1, "waiting": 0, "running": 0}
+    assert one.submit("small", "Hi", seconds=100, max_tokens=2).result().text
