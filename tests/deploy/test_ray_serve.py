@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import openai
 import psutil
@@ -49,7 +50,7 @@ def deployment(ray):
         yield deployed
         ours = set(family()) - before
     assert len(ours) > 6 and not [pid for pid in ours if psutil.pid_exists(pid)]
-    assert name not in [one.name for one in running()] and not deployed.folder.exists()
+    assert name not in [one.name for one in running()] and not Path(deployed.note.folder).exists()
 
 
 def ask(client, **more):
@@ -166,7 +167,8 @@ def test_the_command_goes_on_in_the_background_and_leaves_nothing_when_it_is_kil
     said = json.loads(subprocess.check_output([*LABKIT, "status", name, "--json"]))
     assert said[0]["models"]["small"]["replicas"] == {"RUNNING": 1}
     ours = owner.children(recursive=True)
+    folder = Path(attach(name).note.folder)
     owner.kill()
     _, alive = psutil.wait_procs([owner, *ours], timeout=90)
     assert len(ours) > 6 and not alive
-    assert name not in [one.name for one in running()]
+    assert name not in [one.name for one in running()] and not folder.exists()
