@@ -48,7 +48,9 @@ def up(
 
 
 @app.command(epilog="Example: **labkit deploy status**, or **labkit deploy status shop --json**")
-def status(name: Annotated[str, typer.Argument(metavar="NAME", help="A manifest's name.")] = "", as_json: Json = False):
+def status(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A manifest's name.")] = "", as_json: Json = False
+) -> None:
     """Say what is deployed on this machine: replicas of each model, processes, memory."""
     from labkit.deploy import ray_up
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -116,7 +117,10 @@ def main() -> None:
         sys.exit(1)
     _say(ready={"control": server.address})
     host.over.wait()
-    _say(down=host.down())
+    try:
+        _say(down=host.down())
+    finally:  # the owner may be gone
+        shutil.rmtree(wish["folder"], ignore_errors=True)
 
 
 def _control(host: Host):

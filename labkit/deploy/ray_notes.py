@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,12 +13,17 @@ import psutil
 from labkit import paths
 from labkit.backends.loopback import post_json
 
-__all__ = ["Note", "end", "is_alive", "mine", "read", "remove", "write"]
+PREFIX = "labkit-ray-"  # of Ray's folder
+
+__all__ = ["PREFIX", "Note", "end", "is_alive", "mine", "read", "remove", "write"]
 
 
 @dataclass
 class Note:
-    """Where a deployment is. pid, born: the process that owns it; control: where it takes orders, with a key of its own."""
+    """Where a deployment is.
+
+    pid, born: the process that owns it. control: where it takes orders, with a key of its own. folder: what Ray writes in.
+    """
 
     name: str
     pid: int
@@ -26,6 +32,7 @@ class Note:
     keys: dict[str, str] = field(repr=False)
     control: str
     control_key: str = field(repr=False)
+    folder: str
 
 
 def mine(name: str, **facts) -> Note:
@@ -60,8 +67,10 @@ def read() -> list[Note]:
 
 
 def remove(note: Note) -> None:
-    """Forget a deployment. Twice is fine."""
+    """Forget a deployment, and remove what Ray wrote. Twice is fine."""
     _path(note.name).unlink(missing_ok=True)
+    if Path(note.folder).name.startswith(PREFIX):
+        shutil.rmtree(note.folder, ignore_errors=True)
 
 
 def is_alive(note: Note) -> bool:

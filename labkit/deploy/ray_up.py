@@ -57,7 +57,6 @@ class Deployment:
 
     note: Note
     process: ServerProcess | None = field(default=None, repr=False)
-    folder: Path | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -135,7 +134,6 @@ class Deployment:
             pass
         self.process.stop()
         ray_notes.remove(self.note)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def wait(self) -> None:
         """Return when somebody took it down. Raises EngineDied when it ended by itself."""
@@ -173,9 +171,10 @@ def up(manifest: Manifest, port: int = 0, keys: dict[str, str] | None = None) ->
     wish = {"manifest": manifest.model_dump(mode="json"), "keys": keys, "port": port, "threads": threads}
     process, folder, control = _started({**wish, "control_key": control_key})
     address = f"http://127.0.0.1:{port}/v1"
-    note = ray_notes.mine(manifest.name, base_url=address, keys=keys, control=control, control_key=control_key)
+    where = {"control": control, "control_key": control_key, "folder": str(folder)}
+    note = ray_notes.mine(manifest.name, base_url=address, keys=keys, **where)
     ray_notes.write(note)
-    return Deployment(note, process, folder)
+    return Deployment(note, process)
 
 
 def keys_of(models: list) -> dict[str, str]:
@@ -211,7 +210,7 @@ def _started(wish: dict[str, Any]) -> tuple[ServerProcess, Path, str]:
     """Return the process that owns Ray, Ray's folder, and where it takes orders."""
     for left in reversed(range(TRIES)):
         # Short: Ray makes Unix sockets in it, whose whole path may have 107 characters.
-        folder = Path(tempfile.mkdtemp(prefix="labkit-ray-", dir="/tmp" if os.name == "posix" else None))
+        folder = Path(tempfile.mkdtemp(prefix=ray_notes.PREFIX, dir="/tmp" if os.name == "posix" else None))
         env = ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
         env["LABKIT_RAY"] = json.dumps({**wish, "folder": str(folder)})
         command = [sys.executable, "-m", "labkit.deploy.ray_host"]

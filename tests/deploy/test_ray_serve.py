@@ -1,11 +1,13 @@
 """A manifest on a real Ray Serve: routes, keys, streams, deaths, a new version; and nothing is left of it."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import openai
 import psutil
@@ -22,14 +24,7 @@ from labkit.orchestration import Team
 
 pytestmark = pytest.mark.timeout(600)  # Ray comes up in 10 seconds on an idle machine, and in minutes on a busy one
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
-OWNER = """
-import sys, time
-from labkit.deploy.manifest import Manifest
-from labkit.deploy.ray_up import up
-with up(Manifest.model_validate_json(sys.argv[1])) as deployment:
-    print("up", deployment.note.pid, flush=True)
-    time.sleep(600)
-"""
+LABKIT = [sys.executable, "-c", "from labkit.cli import main; main()", "deploy"]
 
 
 def manifest(name, **changed):
@@ -55,7 +50,7 @@ def deployment(ray):
         yield deployed
         ours = set(family()) - before
     assert len(ours) > 6 and not [pid for pid in ours if psutil.pid_exists(pid)]
-    assert name not in [one.name for one in running()] and not deployed.folder.exists()
+    assert name not in [one.name for one in running()] and not Path(deployed.note.folder).exists()
 
 
 def ask(client, **more):
@@ -164,14 +159,16 @@ def test_a_new_version_replaces_the_old_and_loses_no_request(deployment):
     assert found["status"] == "RUNNING" and not before & {one["pid"] for one in found["replica_pids"]["small"][-1:]}
 
 
-def test_nothing_is_left_when_the_owner_is_killed(ray, tmp_path):
-    wish = manifest(f"killed-{os.getpid()}").model_dump_json()
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, wish], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout.readline().startswith("up ")
-    ours = family(owner.pid)
+def test_the_command_goes_on_in_the_background_and_leaves_nothing_when_it_is_killed(ray, tmp_path):
+    name, file = f"killed-{os.getpid()}", tmp_path / "killed.yaml"
+    file.write_text(manifest(name).model_dump_json(exclude_unset=True))  # JSON is YAML
+    started = subprocess.run([*LABKIT, "up", file, "--detach", "--json"], capture_output=True, text=True, check=True)
+    owner = psutil.Process(json.loads(started.stdout)["pid"])
+    said = json.loads(subprocess.check_output([*LABKIT, "status", name, "--json"]))
+    assert said[0]["models"]["small"]["replicas"] == {"RUNNING": 1}
+    ours = owner.children(recursive=True)
+    folder = Path(attach(name).note.folder)
     owner.kill()
-    _, alive = psutil.wait_procs(ours.values(), timeout=90)
-    owner.wait()
-    owner.stdout.close()
+    _, alive = psutil.wait_procs([owner, *ours], timeout=90)
     assert len(ours) > 6 and not alive
-    assert f"killed-{os.getpid()}" not in [one.name for one in running()]
+    assert name not in [one.name for one in running()] and not folder.exists()
