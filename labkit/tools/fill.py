@@ -46,6 +46,8 @@ def _pass(work: Work, slots: Sequence[Slot]) -> None:
             _fill_enum(slot, work)
         elif slot.kind == "boolean":
             _fill_boolean(slot, work)
+        elif slot.kind == "string":
+            _fill_described(slot, work)
         elif slot.kind == "array":
             _fill_array(slot, work)
         elif slot.kind == "object":
@@ -98,12 +100,10 @@ def _plain_fit(value: object, schema: dict) -> bool:
 def _fill_enum(slot: Slot, work: Work) -> None:
     schema = work.tool.properties[slot.name]
     values = schema.get("enum") or [schema["const"]]
-    said, named = [stem(word) for word in re.findall(r"\w+", work.text.lower())], []
+    said, named = _stems(work.text), []
     for value in values:
-        stems = [stem(word) for word in re.findall(r"\w+", str(value).lower())]
-        place = next((i for i in range(len(said)) if stems and said[i : i + len(stems)] == stems), None)
-        if place is not None:
-            named.append((len(stems), place, value))
+        if (place := _place(value, said)) is not None:
+            named.append((len(_stems(str(value))), place, value))
     named.sort(key=lambda one: -one[0])
     if len(named) == 2 and (directed := _by_direction(slot, named, said)) is not None:
         work.plan.set(slot, directed, 3.0)
@@ -113,6 +113,24 @@ def _fill_enum(slot: Slot, work: Work) -> None:
         work.plan.open[slot.name] = [value for _, _, value in named]
     elif slot.required:
         work.plan.open[slot.name] = list(values)
+
+
+def _fill_described(slot: Slot, work: Work) -> None:
+    """Take the one value that the description has in quotation marks and the request names: an enum in prose."""
+    values = re.findall(r"(?<!\w)['\"`]([\w -]{2,30})['\"`](?!\w)", slot.about)
+    named = [value for value in dict.fromkeys(values) if _place(value, _stems(work.text)) is not None]
+    if len(values) > 1 and len(named) == 1:
+        work.plan.set(slot, named[0], 6.0)
+
+
+def _stems(text: str) -> list[str]:
+    return [stem(word) for word in re.findall(r"\w+", text.lower())]
+
+
+def _place(value: object, said: list[str]) -> int | None:
+    """Return where a request, as stems, names a value; None if it does not."""
+    stems = _stems(str(value))
+    return next((i for i in range(len(said)) if stems and said[i : i + len(stems)] == stems), None)
 
 
 def _by_direction(slot: Slot, named: list[tuple], said: list[str]) -> object | None:
@@ -137,6 +155,13 @@ def _fill_boolean(slot: Slot, work: Work) -> None:
 def _fill_array(slot: Slot, work: Work) -> None:
     schema = work.tool.properties[slot.name]
     numeric = schema["items"].get("type") in ("number", "integer")
+    values = schema["items"].get("enum")
+    if values or schema["items"].get("type") in ("array", "object", "boolean"):
+        if named := [value for value in values or () if _place(value, _stems(work.text)) is not None]:
+            work.plan.set(slot, named, 2.0)
+        elif slot.required:
+            work.plan.open[slot.name] = []
+        return None
     least, most = schema.get("minItems", 0), schema.get("maxItems", 10**6)
     lists = [one for one in work.free("numbers" if numeric else "words") if least <= len(one.value) <= most]
     if lists:

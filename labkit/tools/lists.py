@@ -80,7 +80,7 @@ def _head(piece: str, capital: bool, at_start: bool) -> str:
 
 def _tail(piece: str, capital: bool) -> str:
     """Return the beginning of the last piece that is the item: up to a small word, or its capitalised words."""
-    if capital and (match := re.match(r"\s*[\"'“‘]?[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*", piece)):
+    if capital and (match := re.match(r"\s*(?:the\s+)?[\"'“‘]?[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*", piece)):
         return match[0]
     end = 0
     for number, word in enumerate(re.finditer(r"\S+", piece)):

@@ -15,7 +15,8 @@ __all__ = ["fill_numbers"]
 
 SURE = 2.0  # points from which a sign counts as unmistakable: less than that does not fill an optional parameter
 SOME = 1.0
-FRACTION = re.compile(r"rate|fraction|decimal|ratio|probab|yield")
+FRACTION = re.compile(r"rate|fraction|decimal|ratio|probab|yield|return")
+DECIMAL = re.compile(r"\bdecimal|\b0\.\d")  # "as a decimal, e.g. 5% is 0.05"
 PERCENT = re.compile(r"percent|%|\bpct\b")
 
 
@@ -29,6 +30,8 @@ def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
         for j, one in enumerate(pool)
         if _allowed(slot, one)
     ]
+    if _numbered(slots) and len(pool) == len(slots):  # year1, value1, year2, value2: told in their order
+        pairs = [(SURE, -i, -i, *both) for i, both in enumerate(zip(slots, pool, strict=True)) if _allowed(*both)]
     for points, _, _, slot, one in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
         if points >= (SOME if slot.required else SURE) and not work.plan.has(slot) and one not in work.used:
             _take(slot, one, points, work)
@@ -36,6 +39,10 @@ def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
         left = [one for one in pool if one not in work.used and _allowed(slot, one)]
         if slot.required and not work.plan.has(slot) and left:
             _take(slot, left[0], 0.5, work)
+
+
+def _numbered(slots: Sequence[Slot]) -> bool:
+    return len(slots) > 2 and all(slot.required and slot.name[-1].isdigit() for slot in slots)
 
 
 def _counts(one: Candidate, slots: Sequence[Slot], pool: list[Candidate], text: str) -> bool:
@@ -66,7 +73,7 @@ def _allowed(slot: Slot, one: Candidate) -> bool:
 def _converted(slot: Slot, one: Candidate) -> float | int:
     """Return the number as the parameter wants it: 4 % is 0.04 for a rate, unless it asks for percent."""
     rate = one.kind == "percent" and slot.kind == "number" and FRACTION.search(slot.label)
-    if rate and not PERCENT.search(slot.label):
+    if rate and (DECIMAL.search(slot.about) or not PERCENT.search(slot.label)):
         return round(one.value / 100, 10)
     if slot.kind == "integer" and float(one.value).is_integer():
         return int(one.value)

@@ -19,6 +19,7 @@ __all__ = ["Slot", "number_points", "text_points"]
 SHAPES = (
     (r"e-?mail", ("email",)),
     (r"\bdate\b|_date|yyyy|date_|\bday of (?:departure|arrival)", ("date", "day")),
+    (r"duration|time ?(?:frame|period|span|range)|\bperiod\b", ("span", "day")),
     (r"(?<!\w)time(?!zone| ?zone|frame|line)\b|_time\b|hh:mm|\bclock\b", ("time",)),
     (r"\bdays?\b", ("day", "date")),
     (r"\burl\b|\blink\b|website|domain|\bhost\b|\bip\b|file ?name|\bpath\b|\bfile\b", ("host", "id", "quoted")),
@@ -40,6 +41,7 @@ class Slot:
     name: str
     schema: tuple  # (type, description, enum, minimum, maximum): hashable, so that what follows from it is kept
     required: bool
+    listed: bool = False  # a list of values from an enum
 
     @property
     def kind(self) -> str:
@@ -193,7 +195,9 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
             points += {"clause": 1.5, "quoted": 0.5, "name": -1.0, "chunk": -0.8}.get(one.kind, 0.0)
     if one.kind == "full":  # "living room" for a parameter called room
         own = stem(words(str(one.value))[-1]) if words(str(one.value)) else ""
-        points += 1.3 if own in name_stems(slot) else -3.0
+        points += (
+            1.3 if own in name_stems(slot) and not str(one.value)[0].isupper() else -3.0
+        )  # but "Darwin" for a model
     if one.kind == "pair" and re.search(r"state|country|, [A-Z]{2}\b", slot.about):
         points += 1.4
     if one.kind == "long":

@@ -148,9 +148,10 @@ def _chunk(text: str, run: list[re.Match], known: frozenset[str]) -> Iterator[Ca
         run = run[:-1]
     if run and len(whole) == len(run) + 1:
         yield Candidate(text[run[0].start() : whole[-1].end()].strip(".'"), "full", run[0].start(), whole[-1].end())
-    value = text[run[0].start() : run[-1].end()].strip(".'") if run else ""
-    if value:
-        yield Candidate(value, "chunk", run[0].start(), run[0].start() + len(value))
+    said = text[run[0].start() : run[-1].end()].rstrip(".'") if run else ""
+    if value := said.lstrip(".'"):
+        start = run[0].start() + len(said) - len(value)
+        yield Candidate(value, "chunk", start, start + len(value))
 
 
 def _clauses(text: str) -> Iterator[Candidate]:
