@@ -60,7 +60,7 @@ def _inside(one: Candidate, others: list[Candidate]) -> bool:
 def _patterns(text: str) -> list[Candidate]:
     patterns = {
         "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-        "host": r"https?://\S+[\w/]|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)*\.(?:[a-z]{2,5}\d?)\b",
+        "host": r"(?<![\w/\\:])(?:[A-Za-z]:)?[~.\w-]*(?:[/\\][\w-]+)*[/\\][\w-]+\.[a-z]{2,5}\d?\b|https?://\S+[\w/]|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)*\.(?:[a-z]{2,5}\d?)\b",
         "time": r"\b(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[aApP]\.?[mM]\b\.?)?|\b(?:1[0-2]|[1-9])\s?[aApP]\.?[mM]\b\.?",
         "id": r"#?\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])(?!\d+(?:st|nd|rd|th|k|s|kg|g|m|cm|km|h|min|lbs?|x|mm|ml|l)\b)\w+(?:[-_]\w+)*\b",
         "span": SPAN,

@@ -34,6 +34,7 @@ def fill(tool: Tool, request: Request) -> Plan:
     if request.earlier:  # what was said before counts only for what must be known
         left = [slot for slot in slots if slot.required and not plan.has(slot)]
         _pass(Work(tool, request.earlier, request.found_earlier, plan), left)
+    _in_order(plan)
     _settle(plan)
     _open_what_does_not_fit(tool, plan)
     plan.missing = [slot.name for slot in slots if slot.required and not plan.has(slot)]
@@ -54,6 +55,15 @@ def _pass(work: Work, slots: Sequence[Slot]) -> None:
             _fill_object(slot, work)
     fill_numbers([slot for slot in slots if slot.kind in ("number", "integer") and not slot.values], work)
     fill_texts([slot for slot in slots if slot.kind in ("string", "") and not slot.values], work)
+
+
+def _in_order(plan: Plan) -> None:
+    """See that the least is no more than the most: "a budget of $300 to $400"."""
+    for name, value in plan.values.items():
+        other = re.sub(r"(?i)min", "max", name) if "min" in name.lower() else name.replace("lower", "upper")
+        most = plan.values.get(other)
+        if isinstance(value, int | float) and isinstance(most, int | float) and value > most:
+            plan.values[name], plan.values[other] = most, value
 
 
 def _settle(plan: Plan) -> None:

@@ -116,7 +116,7 @@ def number_points(slot: Slot, one: Candidate, text: str, others: list[Candidate]
     points = max(points, _unit_points(slot, one, text, after), limit) + min(0.0, limit)
     if one.kind == "percent" and re.search(r"rate|percent|interest|tip|discount|tax", slot.label):
         points = max(points, 3.0)
-    singular_year = re.search(r"(?<![a-z])year(?!s|ly)", slot.name.lower())
+    singular_year = re.search(r"(?<![a-z])year(?!s|ly|\d+_)", slot.name.lower())
     looks_like_year = isinstance(one.value, int) and 1000 <= one.value <= 2199 and not after[:1]
     if singular_year:
         points += 3.0 if looks_like_year else -3.0
@@ -201,8 +201,10 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
     if one.kind == "pair" and re.search(r"state|country|, [A-Z]{2}\b", slot.about):
         points += 1.4
     if one.kind == "long":
-        asked_noun = re.search(r"currency|unit", slot.label)
-        points += 1.1 if asked_noun or (words(text[: one.start]) or [""])[-1] in split_name(slot.name) else 0.0
+        headed = re.search(r"subject|title|heading", slot.name) and (words(text[: one.start]) or [""])[
+            -1
+        ] in split_name(slot.name)
+        points += 1.1 if headed or re.search(r"currency|unit", slot.label) else 0.0
     points += _cue_points(slot, text[: one.start]) + _place_points(slot, one, text)
     own = [stem(word) for word in content(str(one.value))]
     if own and one.kind not in ("quoted", "id"):
@@ -225,7 +227,7 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     last, single = (words(before[-30:]) or [""])[-1], " " not in str(one.value)
     loose = one.kind in ("chunk", "name", "sentence", "long", "symbol")
     if BEHIND_NUMBER.search(before):  # the last digit of a year does not count
-        points += (2.0 if name_stems(slot) & {"from", "sourc", "bas"} else 0.8) if measure else -4.0 if loose else 0.0
+        points += _unit_behind(slot) if measure else -4.0 if loose else 0.0
     if loose and not measure and MONEY.match(text, one.end):  # "US dollars" is no country
         points -= 2.0
     begins = not before.strip() or re.search(r"[.?!]\s+$", before)
@@ -235,6 +237,13 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
         points -= 1.2 * (single and last in VERBS_FOLLOW) + 1.0 * (last in ASKS)
         points -= 1.0 * (str(one.value).lower() in table("adjectives"))
     return points
+
+
+def _unit_behind(slot: Slot) -> float:
+    """Return points for a unit behind a number: it is what is given, not what is wanted."""
+    if name_stems(slot) & {"to", "target", "output"}:
+        return -1.5
+    return 2.0 if name_stems(slot) & {"from", "sourc", "bas"} else 0.8
 
 
 # What a kind of candidate is worth where any text will do.

@@ -128,7 +128,7 @@ def _chunks(text: str, known: frozenset[str], found: list[Candidate]) -> Iterato
             not word
             or word in small
             or word in ',;:!?"“”()[]'
-            or any(b.start <= token.start() < b.end for b in blocked)
+            or any(b.start < token.end() and token.start() < b.end for b in blocked)
         ):
             yield from _chunk(text, run, known)
             run = []
