@@ -7,13 +7,14 @@ exactly and sometimes take the wrong piece. So each corrects the other.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from labkit.tools.plan import Plan, Request
 from labkit.tools.slots import Slot, is_free, is_strict, name_stems, shape
 from labkit.tools.words import stem, table, words
 
-__all__ = ["agreed", "apart", "doubtful", "surely_missing"]
+__all__ = ["agreed", "apart", "doubtful", "placed", "surely_missing"]
 
 SURE_NUMBER = 3.0  # points from which a number is surer than what the model writes
 SURE_TEXT = 5.0  # points from which a text is no worse than what the model writes (seen on public items)
@@ -23,6 +24,7 @@ SURE_DIRECTION = 3.0
 DIRECTIONS = {"from", "to", "sourc", "target", "destin", "origin"}
 PLACE = re.compile(r"\bstate\b|\bcountry\b|, [A-Z]{2}\b", re.I)
 WHEN = re.compile(r"\d{4}(?:[-/]\d\d?[-/]\d\d?)?$|(?:last|past|next)\s")
+LAND = re.compile(r"(?i)country|state(?!ment|s\b)")
 ARTICLE = re.compile(r"^(?:the|an?|my|your|our|his|her|their)\s+(?=\w)", re.I)
 EDGES = " \t\n.,;:!?\"'“”‘’`()[]"
 
@@ -76,16 +78,27 @@ def agreed(slot: Slot, plan: Plan, written: Any, request: Request, own: frozense
     return ruled if written is None else written
 
 
-def apart(values: dict, plan: Plan, said: str) -> dict:
-    """Return the values with no piece of the request used twice: of two alike, the one changes that words give another value."""
+def apart(values: dict, plan: Plan, said: str, required: Sequence[str]) -> dict:
+    """Return the values with no piece of the request used twice: an optional one goes, or the one that words see elsewhere."""
     found = dict(values)
     for name, value in values.items():
         other, taken = plan.values.get(name), [one for key, one in found.items() if key != name]
         piece = isinstance(value, str | int | float) and not isinstance(value, bool) and value in taken
         once = len(re.findall(rf"(?<!\w){re.escape(str(value))}(?!\w)", said)) < 2
-        if piece and once and other is not None and other not in taken:
+        if piece and once and name not in required and taken.count(value):
+            del found[name]
+        elif piece and once and other is not None and other not in taken:
             found[name] = other
     return found
+
+
+def placed(values: dict) -> dict:
+    """Return the values with city and country parted where there is a parameter for each: "Tokyo, Japan" is one of either."""
+    land = next((name for name in values if LAND.search(name)), "")
+    if not isinstance(values.get(land), str) or "," not in values[land]:
+        return values
+    return {**{name: v.rpartition(",")[0] if v == values[land] else v for name, v in values.items()},
+            land: values[land].rpartition(",")[2].strip()}  # fmt: skip
 
 
 def _list(slot: Slot, written: list, request: Request) -> list:
@@ -171,12 +184,14 @@ def in_the_request_s_words(text: str, request: Request) -> str | None:
                 enough = length == len(said) or any(
                     one.kind in NAMED and one.value == match[0] for one in request.found
                 )
-                return _whole_name(whole, match) if enough else None
+                return _whole_name(whole, match, request) if enough else None
     return None
 
 
-def _whole_name(said: str, match: re.Match) -> str:
-    """Return the match with what belongs to it in the request: "The" of a name, a path's folders, the sign of "C#"."""
+def _whole_name(said: str, match: re.Match, request: Request) -> str:
+    """Return the match with what belongs to it in the request: the rest of a name, a path's folders, the sign of "C#"."""
+    if longer := [one.value for one in request.found if one.kind == "name" and one.value.startswith(f"{match[0]} of ")]:
+        return longer[0]
     start = max(said.rfind(space, 0, match.start()) for space in " \n\t") + 1
     end = re.search(r"\s|$", said[match.end() :]).start() + match.end()
     token = said[start:end].strip(EDGES)

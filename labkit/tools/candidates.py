@@ -107,7 +107,8 @@ def _dates(text: str) -> list[Candidate]:
     day, year = r"(\d{1,2})(?:st|nd|rd|th)?", r"(\d{4})"
     shapes = [
         (rf"\b{year}-(\d\d)-(\d\d)\b", (1, 2, 3)),
-        (rf"\b{day}(?:\s+of)?\s+({month})\b\.?,?\s+{year}\b", (3, 2, 1)),
+        (rf"\b{day}(?:\s+of)?\s+({month})\b\.?,?\s*{year}\b", (3, 2, 1)),
+        (rf"\b{year}\s+({month})\s+{day}\b", (1, 2, 3)),
         (rf"\b({month})\b\.?\s*(?:the\s+)?{day},?\s+{year}\b", (3, 1, 2)),
         (rf"\b{year}/(\d{{1,2}})/(\d{{1,2}})\b", (1, 2, 3)),
         (rf"\b(\d{{1,2}})[-/](\d{{1,2}})[-/]{year}\b", (3, 1, 2)),

@@ -155,11 +155,16 @@ def _by_direction(slot: Slot, named: list[tuple], said: list[str]) -> object | N
 
 def _fill_boolean(slot: Slot, work: Work) -> None:
     said, asked = [stem(word) for word in words(work.text)], name_stems(slot) - HELPERS
-    place = next((i for i, word in enumerate(said) if word in asked), None)
+    place = next((i for i, word in enumerate(said) if any(_akin(word, one) for one in asked)), None)
     if place is not None:
         work.plan.set(slot, not DENIALS & set(said[max(0, place - 4) : place]), 2.0)
     elif slot.required:
         work.plan.open[slot.name] = [True, False]
+
+
+def _akin(one: str, other: str) -> bool:
+    """Whether two stems are of one word: "standardiz" and "standardization"."""
+    return one == other or (min(len(one), len(other)) > 3 and (one.startswith(other) or other.startswith(one)))
 
 
 def _fill_array(slot: Slot, work: Work) -> None:

@@ -196,7 +196,7 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
     if one.kind == "full":  # "living room" for a parameter called room
         own = stem(words(str(one.value))[-1]) if words(str(one.value)) else ""
         points += (
-            1.3 if own in name_stems(slot) and not str(one.value)[0].isupper() else -3.0
+            1.3 if own == stem((split_name(slot.name) or [slot.name])[-1]) and not str(one.value)[0].isupper() else -3.0
         )  # but "Darwin" for a model
     if one.kind == "pair" and re.search(r"state|country|, [A-Z]{2}\b", slot.about):
         points += 1.4
@@ -249,7 +249,7 @@ def _unit_behind(slot: Slot) -> float:
 # What a kind of candidate is worth where any text will do.
 _BASE = {
     "quoted": 2.5, "name": 2.0, "long": 1.5, "joined": 1.0, "pair": 1.4, "chunk": 1.2, "full": 1.2, "clause": 0.0, "sentence": 0.4,
-    "symbol": 0.6, "id": 0.8, "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0,
+    "symbol": 0.6, "id": 0.8, "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0, "span": -4.0,
 }  # fmt: skip
 
 
