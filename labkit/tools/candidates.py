@@ -234,7 +234,10 @@ def _run(run: list[Candidate]) -> list[Candidate]:
 
 
 def _word_lists(text: str) -> list[Candidate]:
-    found = [Candidate(items, "words", start, end) for items, start, end in word_lists(text)]
+    whole = text
+    for date in _dates(text):  # the comma of "May 3, 2027" parts no list
+        whole = whole[: date.start] + whole[date.start : date.end].replace(",", " ") + whole[date.end :]
+    found = [Candidate(items, "words", start, end) for items, start, end in word_lists(whole)]
     runs: list[list[Candidate]] = []
     for one in _quotations(text):
         between = text[runs[-1][-1].end : one.start] if runs else "-"

@@ -24,6 +24,9 @@ __all__ = ["fill"]
 MOST_OPTIONS = 8
 HELPERS = {"is", "includ", "show", "with", "us", "allow", "enabl", "return", "has", "only"}  # in the names of booleans
 TO, FROM = {"to", "target", "destin", "output", "new"}, {"from", "sourc", "origin", "bas", "input", "old"}
+LIKE = re.compile(
+    r"(?:\be\.g\.,?|\bsuch as|\blike|\bfor example,?|\bfor instance,?|\bexamples?:)\s+([^.;()'\"]{3,60})", re.I
+)
 DENIALS = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud", "skip"}
 
 
@@ -126,10 +129,13 @@ def _fill_enum(slot: Slot, work: Work) -> None:
 
 
 def _fill_described(slot: Slot, work: Work) -> None:
-    """Take the one value that the description has in quotation marks and the request names: an enum in prose."""
+    """Take the one value that the description has as an example and the request names: an enum in prose."""
     values = re.findall(r"(?<!\w)['\"`]([\w -]{2,30})['\"`](?!\w)", slot.about)
+    values += [
+        one for run in LIKE.findall(slot.about) if slot.required for one in re.split(r",\s+(?:or\s+)?|\s+or\s+", run)
+    ]
     named = [value for value in dict.fromkeys(values) if _place(value, _stems(work.text)) is not None]
-    if len(values) > 1 and len(named) == 1:
+    if len(named) == 1 and (len(values) > 1 or slot.required):
         work.plan.set(slot, named[0], 6.0)
 
 
