@@ -4,7 +4,7 @@ Every request of the half is paired with every tool of the half: the right one i
 offers weighs half as much; of the thousands of others those weigh most that could be called, because nothing is missing. A twin,
 a tool that takes the right one's values for another's purpose, stands for the hardest requests to leave alone. Logistic
 regression with a small ridge; then the threshold is set so that, on requests and tools that the weights were not fitted on,
-wrong calls and wrong silence are balanced, silence counted twice.
+wrong calls and wrong silence are balanced.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from labkit.tools.tool import Tool
 __all__ = ["fit", "write"]
 
 RIDGE, FOLDS, TWIN = 0.004, 6, 0.3
-SILENCE = 2.0  # a wrong call often still ends in a question, because something is missing; a wrong silence ends there
 
 
 def fit() -> dict[str, float]:
@@ -108,7 +107,7 @@ def _threshold(chosen: Sequence[Item], scores, item_of: list[int], own: list[boo
 
     def imbalance(level: float) -> float:
         plain, hard = (sum(score >= level for score in some) / len(some) for some in (no, twins))
-        return abs(SILENCE * sum(score < level for score in yes) / len(yes) - (0.75 * plain + 0.25 * hard))
+        return abs(sum(score < level for score in yes) / len(yes) - (0.75 * plain + 0.25 * hard))
 
     return min(sorted({*yes, *no}), key=imbalance)
 
