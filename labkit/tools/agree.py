@@ -9,13 +9,14 @@ Taught in notebook 04, section "Two stages".
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from labkit.tools.plan import Plan, Request
 from labkit.tools.slots import Slot, is_free, is_strict, name_stems, shape
-from labkit.tools.words import stem, words
+from labkit.tools.words import stem, table, words
 
-__all__ = ["agreed", "doubtful", "surely_missing"]
+__all__ = ["agreed", "apart", "doubtful", "placed", "surely_missing"]
 
 SURE_NUMBER = 3.0  # points from which a number is surer than what the model writes
 SURE_TEXT = 5.0  # points from which a text is no worse than what the model writes (seen on public items)
@@ -24,6 +25,8 @@ NAMED = {"name", "sentence", "pair", "quoted"}  # what the beginning of a longer
 SURE_DIRECTION = 3.0
 DIRECTIONS = {"from", "to", "sourc", "target", "destin", "origin"}
 PLACE = re.compile(r"\bstate\b|\bcountry\b|, [A-Z]{2}\b", re.I)
+WHEN = re.compile(r"\d{4}(?:[-/]\d\d?[-/]\d\d?)?$|(?:last|past|next)\s")
+LAND = re.compile(r"(?i)country|state(?!ment|s\b)")
 ARTICLE = re.compile(r"^(?:the|an?|my|your|our|his|her|their)\s+(?=\w)", re.I)
 EDGES = " \t\n.,;:!?\"'“”‘’`()[]"
 
@@ -72,14 +75,56 @@ def agreed(slot: Slot, plan: Plan, written: Any, request: Request, own: frozense
         if isinstance(written, str) and words(written) and {stem(word) for word in words(written)} <= own:
             written = None
         return _text(slot, plan, ruled, written, request)
+    if slot.kind == "array" and isinstance(written, list):
+        return _list(slot, written, request) or ruled
     return ruled if written is None else written
+
+
+def apart(values: dict, plan: Plan, said: str, required: Sequence[str]) -> dict:
+    """Return the values with no piece of the request used twice: an optional one goes, or the one that words see elsewhere."""
+    found = dict(values)
+    for name, value in values.items():
+        other, taken = plan.values.get(name), [one for key, one in found.items() if key != name]
+        piece = isinstance(value, str | int | float) and not isinstance(value, bool) and value in taken
+        once = len(re.findall(rf"(?<!\w){re.escape(str(value))}(?!\w)", said)) < 2
+        if piece and once and name not in required and taken.count(value):
+            del found[name]
+        elif piece and once and other is not None and other not in taken:
+            found[name] = other
+    return found
+
+
+def placed(values: dict) -> dict:
+    """Return the values with city and country parted where there is a parameter for each: "Tokyo, Japan" is one of either."""
+    land = next((name for name in values if LAND.search(name)), "")
+    if not isinstance(values.get(land), str) or "," not in values[land]:
+        return values
+    return {**{name: v.rpartition(",")[0] if v == values[land] else v for name, v in values.items()},
+            land: values[land].rpartition(",")[2].strip()}  # fmt: skip
+
+
+def _list(slot: Slot, written: list, request: Request) -> list:
+    """Return each item once: a text as the request spells it, a number that it holds. What stands in an enum need not be said."""
+    found = []
+    for one in written:
+        if isinstance(one, str) and not slot.listed:
+            one = in_the_request_s_words(one, request)
+        elif isinstance(one, int | float) and not isinstance(one, bool):
+            one = _number(None, one, request)
+        found += [] if one is None or one in found else [one]
+    return found
 
 
 def _number(ruled: Any, written: Any, request: Request) -> Any:
     """Return the model's number if the request holds it, else the one that words and order suggest."""
     said = {one.value for one in (*request.found, *request.found_earlier) if one.kind in ("number", "percent")}
     said |= {value / 100 for value in said}
-    return written if isinstance(written, int | float) and written in said else ruled
+    if not isinstance(written, int | float) or written not in said:
+        return ruled
+    percent = isinstance(ruled, float) and written == round(
+        ruled * 100, 8
+    )  # the same figure, as the parameter wants it
+    return ruled if percent else written
 
 
 def _text(slot: Slot, plan: Plan, ruled: Any, written: Any, request: Request) -> Any:
@@ -93,7 +138,7 @@ def _text(slot: Slot, plan: Plan, ruled: Any, written: Any, request: Request) ->
     whole = len(copied) > 0.6 * len(request.text) and not is_free(slot)
     if quoted or directed or whole:
         return ruled
-    return _with_its_place(slot, _cut(slot, copied, plan, request), request)
+    return _with_its_place(slot, _bare_name(slot, _cut(slot, copied, plan, request)), request)
 
 
 def _is(kind: str, text: str, request: Request) -> bool:
@@ -104,11 +149,22 @@ def _cut(slot: Slot, text: str, plan: Plan, request: Request) -> str:
     """Return the text without what another parameter has of it: "garden design in Portland", "rivers in 2020"."""
     if is_free(slot) or _is("quoted", text, request):
         return text
-    others = [str(value) for name, value in plan.values.items() if name != slot.name]
-    for match in re.finditer(r"\s+(?:(?:in|on|at|for|from|during|near)\s+)?(?:the\s+)?", text):
+    others = [
+        re.escape(str(value)) for name, value in plan.values.items() if name != slot.name and value not in ("", [])
+    ]
+    theirs = re.compile(rf"(?<!\w)(?:{'|'.join(others)})(?!\w)" if others else r"(?!)")
+    for match in re.finditer(r"\s+(?:(in|on|at|for|from|during|near|with|over)\s+)?(?:the\s+)?", text):
         rest = text[match.end() :]
-        if rest in others or re.fullmatch(r"\d{4}(?:[-/]\d\d?[-/]\d\d?)?", rest):
+        if theirs.fullmatch(rest) or WHEN.match(rest) or (match[1] and theirs.search(rest)):
             return text[: match.start()]
+    return text
+
+
+def _bare_name(slot: Slot, text: str) -> str:
+    """Return a proper name without the parameter's own word behind it, and without small words: "Darwin" for "Darwin model"."""
+    name, _, last = text.rpartition(" ")
+    if name[:1].isupper() and (last in table("trim") or (last.islower() and stem(last) in name_stems(slot))):
+        return _bare_name(slot, name)
     return text
 
 
@@ -130,12 +186,14 @@ def in_the_request_s_words(text: str, request: Request) -> str | None:
                 enough = length == len(said) or any(
                     one.kind in NAMED and one.value == match[0] for one in request.found
                 )
-                return _whole_name(whole, match) if enough else None
+                return _whole_name(whole, match, request) if enough else None
     return None
 
 
-def _whole_name(said: str, match: re.Match) -> str:
-    """Return the match with what belongs to it in the request: "The" of a name, a path's folders, the sign of "C#"."""
+def _whole_name(said: str, match: re.Match, request: Request) -> str:
+    """Return the match with what belongs to it in the request: the rest of a name, a path's folders, the sign of "C#"."""
+    if longer := [one.value for one in request.found if one.kind == "name" and one.value.startswith(f"{match[0]} of ")]:
+        return longer[0]
     start = max(said.rfind(space, 0, match.start()) for space in " \n\t") + 1
     end = re.search(r"\s|$", said[match.end() :]).start() + match.end()
     token = said[start:end].strip(EDGES)

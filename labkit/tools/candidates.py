@@ -22,6 +22,8 @@ __all__ = ["Candidate", "find"]
 
 FORMULA = re.compile(r"\^|\*|[a-z]\(|\d[a-z]\b.*[-+=]|[-+=].*\d[a-z]\b")  # its numbers are its own: 4x^3 + 2
 
+UNIT = r"(?:second|minute|hour|day|week|month|quarter|year|decade)"
+SPAN = rf"\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten|twelve)[\s-]{UNIT}s?\b|\b(?:last|past|next|this)\s{UNIT}\b"
 MEASURE = re.compile(
     r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?[a-zA-Zµμ°Ω]{0,4}"
 )  # "5C", "50mH", "1e-9": a number, though it looks like an id
@@ -60,9 +62,10 @@ def _inside(one: Candidate, others: list[Candidate]) -> bool:
 def _patterns(text: str) -> list[Candidate]:
     patterns = {
         "email": r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",
-        "host": r"https?://\S+[\w/]|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)*\.(?:[a-z]{2,5}\d?)\b",
+        "host": r"(?<![\w/\\:])(?:[A-Za-z]:)?[~.\w-]*(?:[/\\][\w-]+)*[/\\][\w-]+\.[a-z]{2,5}\d?\b|https?://\S+[\w/]|\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[\w-]+(?:\.[\w-]+)*\.(?:[a-z]{2,5}\d?)\b",
         "time": r"\b(?:[01]?\d|2[0-3]):[0-5]\d(?::[0-5]\d)?(?:\s?[aApP]\.?[mM]\b\.?)?|\b(?:1[0-2]|[1-9])\s?[aApP]\.?[mM]\b\.?",
         "id": r"#?\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z_])(?!\d+(?:st|nd|rd|th|k|s|kg|g|m|cm|km|h|min|lbs?|x|mm|ml|l)\b)\w+(?:[-_]\w+)*\b",
+        "span": SPAN,
         "symbol": r"\b[A-Z]{2,6}\b",
         "formula": r"(?<!\w)(?=\S*[\^*/+()=\d])(?=\S*[a-zA-Z])[\w^*/+().=-]+(?:\s[-+*/=]\s[\w^*/+().]+)*",
     }
@@ -96,7 +99,8 @@ def _quotations(text: str) -> list[Candidate]:
     found = []
     for match in re.finditer(pattern, text):
         group = next(number for number in range(1, 6) if match[number])
-        found.append(Candidate(match[group], "quoted", match.start(group), match.end(group)))
+        if match.end() - match.start() < len(text.strip()):  # a request in quotation marks is not a value
+            found.append(Candidate(match[group], "quoted", match.start(group), match.end(group)))
     return found
 
 
@@ -105,10 +109,11 @@ def _dates(text: str) -> list[Candidate]:
     day, year = r"(\d{1,2})(?:st|nd|rd|th)?", r"(\d{4})"
     shapes = [
         (rf"\b{year}-(\d\d)-(\d\d)\b", (1, 2, 3)),
-        (rf"\b{day}(?:\s+of)?\s+({month})\b\.?,?\s+{year}\b", (3, 2, 1)),
+        (rf"\b{day}(?:\s+of)?\s+({month})\b\.?,?\s*{year}\b", (3, 2, 1)),
+        (rf"\b{year}\s+({month})\s+{day}\b", (1, 2, 3)),
         (rf"\b({month})\b\.?\s*(?:the\s+)?{day},?\s+{year}\b", (3, 1, 2)),
         (rf"\b{year}/(\d{{1,2}})/(\d{{1,2}})\b", (1, 2, 3)),
-        (rf"\b(\d{{1,2}})/(\d{{1,2}})/{year}\b", (3, 1, 2)),
+        (rf"\b(\d{{1,2}})[-/](\d{{1,2}})[-/]{year}\b", (3, 1, 2)),
     ]
     found = []
     for pattern, (y, m, d) in shapes:
@@ -142,6 +147,8 @@ def _numbers(text: str) -> list[Candidate]:
             continue
         number = tidy(float(digits)) if re.search(r"[.eE]", digits) else int(digits)
         scale = re.match(r"\s?(hundred|thousand|million|billion|trillion|k)\b", text[match.end() :], re.I)
+        if re.search(r"[$€£¥]$", before) and (short := re.match(r"(m|b|bn)\b", text[match.end() :], re.I)):
+            number, scale = tidy(number * table("scales")["million" if short[1] in "mM" else "billion"]), None
         if scale and scale[1] == "K" and not re.search(r"[$€£¥]$", before):  # 298K are kelvins
             scale = None
         if scale:
@@ -229,8 +236,20 @@ def _run(run: list[Candidate]) -> list[Candidate]:
 
 
 def _word_lists(text: str) -> list[Candidate]:
-    found = [Candidate(items, "words", start, end) for items, start, end in word_lists(text)]
-    quoted = _quotations(text)
-    if len(quoted) > 1:
-        found.append(Candidate([one.value for one in quoted], "words", quoted[0].start, quoted[-1].end))
-    return found
+    whole = text
+    for date in _dates(text):  # the comma of "May 3, 2027" parts no list
+        whole = whole[: date.start] + whole[date.start : date.end].replace(",", " ") + whole[date.end :]
+    found = [Candidate(items, "words", start, end) for items, start, end in word_lists(whole)]
+    runs: list[list[Candidate]] = []
+    for one in _quotations(text):
+        between = text[runs[-1][-1].end : one.start] if runs else "-"
+        if re.fullmatch(r"[\s,;\"'“”‘’`]*(?:and|or|&)?[\s\"'“”‘’`]*", between):
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    quoted = [Candidate([one.value for one in run], "words", run[0].start, run[-1].end) for run in runs if len(run) > 1]
+    return [one for one in found if not any(_touch(one, other) for other in quoted)] + quoted
+
+
+def _touch(one: Candidate, other: Candidate) -> bool:
+    return one.start < other.end and other.start < one.end

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from labkit.errors import BadCall, BadTool, ToolError, UnknownTool
 from labkit.tools import prompt
-from labkit.tools.agree import agreed, doubtful, surely_missing
+from labkit.tools.agree import agreed, apart, doubtful, placed, surely_missing
 from labkit.tools.dates import in_the_format
 from labkit.tools.fill import fill
 from labkit.tools.plan import Plan, Request, own_words, slots_of
@@ -246,6 +246,7 @@ def _arguments(request: Request, tool: Tool, plan: Plan, choice: str, decision: 
             values |= {} if value is None else {slot.name: value}
         elif slot.name in plan.values:
             values[slot.name] = plan.values[slot.name]
+    values = placed(apart(values, plan, _whole(request), tool.required))
     values = {slot.name: in_the_format(values[slot.name], slot.about) for slot in slots if slot.name in values}
     if missing := [name for name in tool.properties if name in tool.required and name not in values]:
         return _lacking(missing, decision)
@@ -275,7 +276,7 @@ def _written(said: str, optional: bool) -> dict:
 def _held(tool: Tool, name: str, options: list, request: Request) -> dict:
     """Return the schema that holds one argument: an enum's values that the request names, and no text longer than the request."""
     held = tool.engine["properties"][name]
-    if options and (held.get("type") != "string" or "enum" in held):
+    if options and held.get("type") != "array" and (held.get("type") != "string" or "enum" in held):
         return {"enum": options}
     if held.get("type") == "string" and "maxLength" in held:
         said = len(_whole(request)) + 10

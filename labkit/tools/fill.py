@@ -26,6 +26,9 @@ __all__ = ["fill"]
 MOST_OPTIONS = 8
 HELPERS = {"is", "includ", "show", "with", "us", "allow", "enabl", "return", "has", "only"}  # in the names of booleans
 TO, FROM = {"to", "target", "destin", "output", "new"}, {"from", "sourc", "origin", "bas", "input", "old"}
+LIKE = re.compile(
+    r"(?:\be\.g\.,?|\bsuch as|\blike|\bfor example,?|\bfor instance,?|\bexamples?:)\s+([^.;()'\"]{3,60})", re.I
+)
 DENIALS = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud", "skip"}
 
 
@@ -36,6 +39,7 @@ def fill(tool: Tool, request: Request) -> Plan:
     if request.earlier:  # what was said before counts only for what must be known
         left = [slot for slot in slots if slot.required and not plan.has(slot)]
         _pass(Work(tool, request.earlier, request.found_earlier, plan), left)
+    _in_order(plan)
     _settle(plan)
     _open_what_does_not_fit(tool, plan)
     plan.missing = [slot.name for slot in slots if slot.required and not plan.has(slot)]
@@ -48,12 +52,23 @@ def _pass(work: Work, slots: Sequence[Slot]) -> None:
             _fill_enum(slot, work)
         elif slot.kind == "boolean":
             _fill_boolean(slot, work)
+        elif slot.kind == "string":
+            _fill_described(slot, work)
         elif slot.kind == "array":
             _fill_array(slot, work)
         elif slot.kind == "object":
             _fill_object(slot, work)
     fill_numbers([slot for slot in slots if slot.kind in ("number", "integer") and not slot.values], work)
     fill_texts([slot for slot in slots if slot.kind in ("string", "") and not slot.values], work)
+
+
+def _in_order(plan: Plan) -> None:
+    """See that the least is no more than the most: "a budget of $300 to $400"."""
+    for name, value in plan.values.items():
+        other = re.sub(r"(?i)min", "max", name) if "min" in name.lower() else name.replace("lower", "upper")
+        most = plan.values.get(other)
+        if isinstance(value, int | float) and isinstance(most, int | float) and value > most:
+            plan.values[name], plan.values[other] = most, value
 
 
 def _settle(plan: Plan) -> None:
@@ -100,12 +115,10 @@ def _plain_fit(value: object, schema: dict) -> bool:
 def _fill_enum(slot: Slot, work: Work) -> None:
     schema = work.tool.properties[slot.name]
     values = schema.get("enum") or [schema["const"]]
-    said, named = [stem(word) for word in re.findall(r"\w+", work.text.lower())], []
+    said, named = _stems(work.text), []
     for value in values:
-        stems = [stem(word) for word in re.findall(r"\w+", str(value).lower())]
-        place = next((i for i in range(len(said)) if stems and said[i : i + len(stems)] == stems), None)
-        if place is not None:
-            named.append((len(stems), place, value))
+        if (place := _place(value, said)) is not None:
+            named.append((len(_stems(str(value))), place, value))
     named.sort(key=lambda one: -one[0])
     if len(named) == 2 and (directed := _by_direction(slot, named, said)) is not None:
         work.plan.set(slot, directed, 3.0)
@@ -115,6 +128,27 @@ def _fill_enum(slot: Slot, work: Work) -> None:
         work.plan.open[slot.name] = [value for _, _, value in named]
     elif slot.required:
         work.plan.open[slot.name] = list(values)
+
+
+def _fill_described(slot: Slot, work: Work) -> None:
+    """Take the one value that the description has as an example and the request names: an enum in prose."""
+    values = re.findall(r"(?<!\w)['\"`]([\w -]{2,30})['\"`](?!\w)", slot.about)
+    values += [
+        one for run in LIKE.findall(slot.about) if slot.required for one in re.split(r",\s+(?:or\s+)?|\s+or\s+", run)
+    ]
+    named = [value for value in dict.fromkeys(values) if _place(value, _stems(work.text)) is not None]
+    if len(named) == 1 and (len(values) > 1 or slot.required):
+        work.plan.set(slot, named[0], 6.0)
+
+
+def _stems(text: str) -> list[str]:
+    return [stem(word) for word in re.findall(r"\w+", text.lower())]
+
+
+def _place(value: object, said: list[str]) -> int | None:
+    """Return where a request, as stems, names a value; None if it does not."""
+    stems = _stems(str(value))
+    return next((i for i in range(len(said)) if stems and said[i : i + len(stems)] == stems), None)
 
 
 def _by_direction(slot: Slot, named: list[tuple], said: list[str]) -> object | None:
@@ -129,16 +163,28 @@ def _by_direction(slot: Slot, named: list[tuple], said: list[str]) -> object | N
 
 def _fill_boolean(slot: Slot, work: Work) -> None:
     said, asked = [stem(word) for word in words(work.text)], name_stems(slot) - HELPERS
-    place = next((i for i, word in enumerate(said) if word in asked), None)
+    place = next((i for i, word in enumerate(said) if any(_akin(word, one) for one in asked)), None)
     if place is not None:
         work.plan.set(slot, not DENIALS & set(said[max(0, place - 4) : place]), 2.0)
     elif slot.required:
         work.plan.open[slot.name] = [True, False]
 
 
+def _akin(one: str, other: str) -> bool:
+    """Whether two stems are of one word: "standardiz" and "standardization"."""
+    return one == other or (min(len(one), len(other)) > 3 and (one.startswith(other) or other.startswith(one)))
+
+
 def _fill_array(slot: Slot, work: Work) -> None:
     schema = work.tool.properties[slot.name]
     numeric = schema["items"].get("type") in ("number", "integer")
+    values = schema["items"].get("enum")
+    if values or schema["items"].get("type") in ("array", "object", "boolean"):
+        if named := [value for value in values or () if _place(value, _stems(work.text)) is not None]:
+            work.plan.set(slot, named, 2.0)
+        elif slot.required:
+            work.plan.open[slot.name] = []
+        return None
     least, most = schema.get("minItems", 0), schema.get("maxItems", 10**6)
     lists = [one for one in work.free("numbers" if numeric else "words") if least <= len(one.value) <= most]
     if lists:

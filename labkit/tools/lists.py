@@ -15,6 +15,7 @@ from labkit.tools.words import table
 __all__ = ["word_lists"]
 
 LONGEST_ITEM = 5
+NAME = re.compile(r"\s*(?:the\s+)?([\"'“‘]?[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*)")
 SEPARATOR = re.compile(r"\s*,\s*(?:and\s+|or\s+|&\s*)?|\s+(?:and|or|&)\s+")
 
 
@@ -58,7 +59,7 @@ def _pieces(sentence: str) -> Iterator[tuple[str, int, int]]:
 
 def _trimmed(run: list[tuple[str, int, int]], sentence: str) -> tuple[list[str], int, int] | None:
     """Return the run with what does not belong to it cut from its first and last item; None if nothing is left of one."""
-    capital = run[-1][0].lstrip("\"'“‘")[:1].isupper() or run[1][0].lstrip("\"'“‘")[:1].isupper()
+    capital = any(NAME.match(piece[0]) for piece in (run[-1], run[1]))
     first, last = _head(run[0][0], capital, run[0][1] == 0), _tail(run[-1][0], capital)
     items = [first, *(piece[0] for piece in run[1:-1]), last]
     items = [item.strip(" \"'“”‘’[](){}") for item in items]
@@ -82,8 +83,8 @@ def _head(piece: str, capital: bool, at_start: bool) -> str:
 
 def _tail(piece: str, capital: bool) -> str:
     """Return the beginning of the last piece that is the item: up to a small word, or its capitalised words."""
-    if capital and (match := re.match(r"\s*[\"'“‘]?[A-Z][\w'’-]*(?:\s+[A-Z][\w'’-]*)*", piece)):
-        return match[0]
+    if capital and (match := NAME.match(piece)):
+        return match[1]
     end = 0
     for number, word in enumerate(re.finditer(r"\S+", piece)):
         small = word[0].lower() in table("trim")

@@ -77,10 +77,11 @@ def slots_of(tool: Tool) -> list[Slot]:
 
 def _slot(name: str, schema: dict, required: bool) -> Slot:
     kind = schema["anyOf"][0].get("type", "") if schema.get("anyOf") else schema.get("type", "")
+    listed = schema.get("items") or {}
     values = tuple(map(str, schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else ()))
     about = schema.get("description")
     limits = (_number(schema.get("minimum")), _number(schema.get("maximum")))
-    return Slot(name, (kind, about if isinstance(about, str) else "", values, *limits), required)
+    return Slot(name, (kind, about if isinstance(about, str) else "", values, *limits), required, "enum" in listed)
 
 
 def _number(limit: Any) -> float | None:

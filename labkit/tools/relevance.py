@@ -33,6 +33,8 @@ GENERIC = {
     "user", "specifi", "provid", "current", "given", "api", "add", "run",
 }  # fmt: skip
 
+HOW_MANY = re.compile(r"\bhow (?:many|much)\b.*\d", re.I)  # "How many feet are 3 metres?" wants something converted
+
 
 def odds(tool: Tool, request: Request, plan: Plan) -> float:
     """Return the log-odds that `tool` is what the request asks for: above 0 means rather yes."""
@@ -52,6 +54,8 @@ def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:
     head, body = _tool_words(tool)
     asked = _asked(request.text, tuple(str(value) for value in _likely(plan).values()))
     asked_stems = {stem(word) for word in content(request.text)}
+    if HOW_MANY.search(request.text):
+        asked, asked_stems = (*asked, "convert"), asked_stems | {stem("convert")}
     near = alike(asked, (*head, *body)) if asked and (head or body) else None
     if near is None:
         near_head = near_body = near_asked = [0.0]

@@ -21,6 +21,7 @@ __all__ = ["Slot", "number_points", "text_points"]
 SHAPES = (
     (r"e-?mail", ("email",)),
     (r"\bdate\b|_date|yyyy|date_|\bday of (?:departure|arrival)", ("date", "day")),
+    (r"duration|time ?(?:frame|period|span|range)|\bperiod\b", ("span", "day")),
     (r"(?<!\w)time(?!zone| ?zone|frame|line)\b|_time\b|hh:mm|\bclock\b", ("time",)),
     (r"\bdays?\b", ("day", "date")),
     (r"\burl\b|\blink\b|website|domain|\bhost\b|\bip\b|file ?name|\bpath\b|\bfile\b", ("host", "id", "quoted")),
@@ -42,6 +43,7 @@ class Slot:
     name: str
     schema: tuple  # (type, description, enum, minimum, maximum): hashable, so that what follows from it is kept
     required: bool
+    listed: bool = False  # a list of values from an enum
 
     @property
     def kind(self) -> str:
@@ -116,7 +118,7 @@ def number_points(slot: Slot, one: Candidate, text: str, others: list[Candidate]
     points = max(points, _unit_points(slot, one, text, after), limit) + min(0.0, limit)
     if one.kind == "percent" and re.search(r"rate|percent|interest|tip|discount|tax", slot.label):
         points = max(points, 3.0)
-    singular_year = re.search(r"(?<![a-z])year(?!s|ly)", slot.name.lower())
+    singular_year = re.search(r"(?<![a-z])year(?!s|ly|\d+_)", slot.name.lower())
     looks_like_year = isinstance(one.value, int) and 1000 <= one.value <= 2199 and not after[:1]
     if singular_year:
         points += 3.0 if looks_like_year else -3.0
@@ -195,12 +197,16 @@ def text_points(slot: Slot, one: Candidate, text: str, tool_stems: frozenset[str
             points += {"clause": 1.5, "quoted": 0.5, "name": -1.0, "chunk": -0.8}.get(one.kind, 0.0)
     if one.kind == "full":  # "living room" for a parameter called room
         own = stem(words(str(one.value))[-1]) if words(str(one.value)) else ""
-        points += 1.3 if own in name_stems(slot) else -3.0
+        points += (
+            1.3 if own == stem((split_name(slot.name) or [slot.name])[-1]) and not str(one.value)[0].isupper() else -3.0
+        )  # but "Darwin" for a model
     if one.kind == "pair" and re.search(r"state|country|, [A-Z]{2}\b", slot.about):
         points += 1.4
     if one.kind == "long":
-        asked_noun = re.search(r"currency|unit", slot.label)
-        points += 1.1 if asked_noun or (words(text[: one.start]) or [""])[-1] in split_name(slot.name) else 0.0
+        headed = re.search(r"subject|title|heading", slot.name) and (words(text[: one.start]) or [""])[
+            -1
+        ] in split_name(slot.name)
+        points += 1.1 if headed or re.search(r"currency|unit", slot.label) else 0.0
     points += _cue_points(slot, text[: one.start]) + _place_points(slot, one, text)
     own = [stem(word) for word in content(str(one.value))]
     if own and one.kind not in ("quoted", "id"):
@@ -223,7 +229,7 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     last, single = (words(before[-30:]) or [""])[-1], " " not in str(one.value)
     loose = one.kind in ("chunk", "name", "sentence", "long", "symbol")
     if BEHIND_NUMBER.search(before):  # the last digit of a year does not count
-        points += (2.0 if name_stems(slot) & {"from", "sourc", "bas"} else 0.8) if measure else -4.0 if loose else 0.0
+        points += _unit_behind(slot) if measure else -4.0 if loose else 0.0
     if loose and not measure and MONEY.match(text, one.end):  # "US dollars" is no country
         points -= 2.0
     begins = not before.strip() or re.search(r"[.?!]\s+$", before)
@@ -235,10 +241,17 @@ def _place_points(slot: Slot, one: Candidate, text: str) -> float:
     return points
 
 
+def _unit_behind(slot: Slot) -> float:
+    """Return points for a unit behind a number: it is what is given, not what is wanted."""
+    if name_stems(slot) & {"to", "target", "output"}:
+        return -1.5
+    return 2.0 if name_stems(slot) & {"from", "sourc", "bas"} else 0.8
+
+
 # What a kind of candidate is worth where any text will do.
 _BASE = {
     "quoted": 2.5, "name": 2.0, "long": 1.5, "joined": 1.0, "pair": 1.4, "chunk": 1.2, "full": 1.2, "clause": 0.0, "sentence": 0.4,
-    "symbol": 0.6, "id": 0.8, "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0,
+    "symbol": 0.6, "id": 0.8, "formula": 0.4, "email": -1.0, "host": 0.6, "day": -1.0, "date": -1.0, "time": -1.0, "span": -4.0,
 }  # fmt: skip
 
 

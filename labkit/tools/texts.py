@@ -130,7 +130,7 @@ def _chunks(text: str, known: frozenset[str], found: list[Candidate]) -> Iterato
             not word
             or word in small
             or word in ',;:!?"“”()[]'
-            or any(b.start <= token.start() < b.end for b in blocked)
+            or any(b.start < token.end() and token.start() < b.end for b in blocked)
         ):
             yield from _chunk(text, run, known)
             run = []
@@ -150,9 +150,10 @@ def _chunk(text: str, run: list[re.Match], known: frozenset[str]) -> Iterator[Ca
         run = run[:-1]
     if run and len(whole) == len(run) + 1:
         yield Candidate(text[run[0].start() : whole[-1].end()].strip(".'"), "full", run[0].start(), whole[-1].end())
-    value = text[run[0].start() : run[-1].end()].strip(".'") if run else ""
-    if value:
-        yield Candidate(value, "chunk", run[0].start(), run[0].start() + len(value))
+    said = text[run[0].start() : run[-1].end()].rstrip(".'") if run else ""
+    if value := said.lstrip(".'"):
+        start = run[0].start() + len(said) - len(value)
+        yield Candidate(value, "chunk", start, start + len(value))
 
 
 def _clauses(text: str) -> Iterator[Candidate]:
