@@ -1,4 +1,4 @@
-"""vLLM on a GPU, on Ray Serve: what `ray.serve.llm` is told for a model of a manifest. It needs the extra ray[llm] beside vLLM."""
+"""vLLM on a GPU, on Ray Serve: what `ray.serve.llm` would be told for a model of a manifest; labkit does not start it."""
 
 from __future__ import annotations
 
@@ -27,9 +27,11 @@ def config(model: Model) -> dict[str, Any]:
 
 
 def require(model: Model) -> None:
-    """Raise EngineMissing, with the reason, where `ray.serve.llm` cannot be used for a model."""
+    """Raise EngineMissing: why `ray.serve.llm` cannot be imported here, or that nobody has run these settings on a GPU yet."""
+    what = f"{model.name}: labkit does not start vLLM on Ray Serve."
     fix = "engine: llamacpp  # replicas on the CPU; or: labkit deploy render FILE --to kubernetes"
     try:
         import ray.serve.llm  # noqa: F401
     except ImportError as error:
-        raise EngineMissing(f"{model.name}: vLLM on Ray Serve is not here.", str(error), fix) from None
+        raise EngineMissing(what, str(error), fix) from None
+    raise EngineMissing(what, "its settings (ray_llm.config) have never been run: that takes a GPU", fix)
