@@ -25,6 +25,9 @@ from labkit.errors import ContextTooLong, EngineDied, EngineMissing, EngineTimeo
 
 Messages = str | Sequence[dict]
 DEFAULTS = {"temperature": 0.0, "max_tokens": 256}
+# Engines hang up on a connection that was idle for five seconds, and so does the client by default: whoever asks again after just
+# five seconds could meet the door as it closes, and read that the engine died.
+IDLE_S = 2.0
 
 
 @dataclass(eq=False)
@@ -61,7 +64,7 @@ class Endpoint:
         """Return a plain `openai.AsyncOpenAI` client (a new one each time: it belongs to the event loop that uses it)."""
         import openai
 
-        http = openai.DefaultAsyncHttpxClient(trust_env=False)
+        http = openai.DefaultAsyncHttpxClient(**_transport())
         return openai.AsyncOpenAI(http_client=http, **self._client_options())
 
     def chat_client(self, *, layer: bool = True, **options):
@@ -147,8 +150,7 @@ class Endpoint:
     def _client(self):
         import openai
 
-        # trust_env=False: HTTP_PROXY must not send a request for this machine somewhere else.
-        return openai.OpenAI(http_client=openai.DefaultHttpxClient(trust_env=False), **self._client_options())
+        return openai.OpenAI(http_client=openai.DefaultHttpxClient(**_transport()), **self._client_options())
 
     @cached_property
     def _create(self):
@@ -167,6 +169,13 @@ class Endpoint:
 
     def _translated_errors(self) -> _TranslatedErrors:
         return _TranslatedErrors(self)
+
+
+def _transport() -> dict:
+    """Options of the HTTP client. No HTTP_PROXY: it must not send a request for this machine somewhere else."""
+    import httpx2
+
+    return {"trust_env": False, "limits": httpx2.Limits(max_connections=1000, keepalive_expiry=IDLE_S)}
 
 
 class _TranslatedErrors:
