@@ -193,4 +193,4 @@ def test_every_name_is_said_once_with_unit_and_meaning():
     rows = [(name, row) for section in table().values() for name, row in section.items()]
     assert len({name for name, _ in rows}) == len(rows)
     assert all(row["unit"] and row["meaning"] for _, row in rows)
-    assert {"engine", "machine", "calls", "rates", "state"} == set(engine_metrics.table())
+    assert {"engine", "machine", "calls", "guards", "rates", "state"} == set(engine_metrics.table())
