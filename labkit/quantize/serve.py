@@ -6,9 +6,10 @@ served("smollm2-135m", "Q8_0", back_to="F16")       # the rounded weights, in a 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from labkit import gguf_file, hardware, paths
+from labkit import disk, gguf_file, hardware, paths
 from labkit.backends import Endpoint, Settings, llamacpp
 from labkit.progress import Progress, silent
 from labkit.quantize.ladder import source_of
@@ -38,11 +39,16 @@ def level_file(model: str, type: str, *, back_to: str = "", progress: Progress =
     folder = paths.home() / "quantized"
     folder.mkdir(exist_ok=True)
     path = folder / f"{name.replace(':', '-')}-{kind.name.lower()}.gguf"
-    if not path.exists():
-        write(source, kind.name, path, progress=progress)
+    _once(path, lambda: write(source, kind.name, path, progress=progress))
     if not back_to:
         return path
     back = path.with_name(f"{path.stem}-as-{back_to.lower()}.gguf")
-    if not back.exists():
-        gguf_file.rewrite(path, back, rung(back_to).name, progress)
+    _once(back, lambda: gguf_file.rewrite(path, back, rung(back_to).name, progress))
     return back
+
+
+def _once(path: Path, make: Callable[[], object]) -> None:
+    """Make the file if it is not here. Two notebooks may want it at once: the second one waits, and finds it."""
+    with disk.one_writer(path.with_suffix(".wanted")):
+        if not path.exists():
+            make()

@@ -200,5 +200,6 @@ _TEXT = """return outputs(cells[number])
   .map(o => [o.text ?? o.data?.['text/plain'] ?? o.evalue].flat().join('')).join('')"""
 _FIGURES = """const held = cells.flatMap(outputs).filter(o => o.data?.['application/vnd.plotly.v1+json']).length;
   const drawn = [...document.querySelectorAll('.js-plotly-plot')]
+    .filter(e => !e.closest('.jupyter-widgets'))  // a widget's own figure is in no output of a cell
     .filter(e => e.querySelector('svg.main-svg')?.getBoundingClientRect().width > 50).length;
   return [held, drawn]"""
