@@ -1,8 +1,8 @@
 """The module's five applications as one agent kit: a row of data/applications.toml, on tools, guards, roles, audit and monitor.
 
-    with Kit.of("customer_service", endpoint) as kit:
-        print(kit.ask("Where is order 1002?"))
-        print(report(kit, …))
+    kit = Kit.of("customer_service", endpoint)
+    print(kit.ask("Where is order 1002?"))
+    print(table([completion(load(kit))]))
 
 | module | what it holds |
 | --- | --- |
@@ -11,6 +11,8 @@
 | `measures` | the module's five measures, each with n and a 95 % interval |
 | `outage` | the engine killed half way, and started again |
 | `capstone` | an agent of the learner's own: a small spec, examined on a real engine |
+
+Taught in notebook 13, section "An environment and a model".
 """
 
 from labkit.kits.agent import Answered, Kit

@@ -6,6 +6,8 @@
 
 Words and types decide first, and the model where they don't. What is said is what the tools found, in the row's own sentence: so an
 answer is never invented. What no tool fits, goes to a person. Safe to ask from several threads.
+
+Taught in notebook 13, section "A first agent".
 """
 
 from __future__ import annotations

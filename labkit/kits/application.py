@@ -6,6 +6,8 @@
 
 The tools work on an SQLite database in memory, made anew from the row's records for each set of tools. SQL stands in the row;
 what a model wrote reaches it as bound values only.
+
+Taught in notebook 13, sections "An environment and a model" and "A scope".
 """
 
 from __future__ import annotations

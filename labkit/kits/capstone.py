@@ -7,6 +7,8 @@
 
 application: one of the course's five, or the path of a TOML file of your own in the form of data/applications.toml.
 What the spec lacks is said without an engine; only a whole spec is run. Nothing here raises for what a spec says.
+
+Taught in notebook 13, section "Yours".
 """
 
 from __future__ import annotations

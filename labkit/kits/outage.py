@@ -1,9 +1,11 @@
 """The engine is killed half way through a load, while a monitor watches; a new one is started, and what failed is asked again.
 
-    found = outage(kit, connect=lambda: labkit.connect(shared=False), callers=1)
+    found = outage(kit, connect=lambda: labkit.connect(shared=False))
     found.lost, found.without_engine, found.seconds, [event.alert for event in found.events]
 
 Only an engine of one's own may be killed: one that was connected with `shared=False`.
+
+Taught in notebook 13, section "An outage".
 """
 
 from __future__ import annotations
