@@ -3,7 +3,8 @@
     scored = load(kit, requests=26, callers=2)             # while a Monitor takes samples
     print(table([completion(scored), response(scored), resources(monitor.samples), cost(kit, scored), reliability(broken)]))
 
-A share has Wilson's interval; a median that of its order statistics, which assumes no distribution.
+A share has Wilson's interval; a median that of its order statistics, which assumes no distribution; a ratio of sums one by
+bootstrap.
 
 Taught in notebook 13, section "Five measures".
 """
@@ -11,6 +12,7 @@ Taught in notebook 13, section "Five measures".
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,7 +44,7 @@ __all__ = [
 ]
 
 FIVE = ("completion", "response time", "memory", "cost", "reliability")
-GB = 1e9
+ROUNDS = 2000
 
 
 @dataclass(frozen=True)
@@ -117,24 +119,21 @@ def resources(samples: Iterable[Any]) -> Measure:
 
 
 def cost(kit: Kit, scored: Sequence[Scored], cloud: str = "small") -> Measure:
-    """Return how many times a hosted model's price one request costs here, as a ratio (below 1: cheaper here).
+    """Return what all requests together cost here, as a multiple of a hosted model's price (below 1: cheaper here).
 
     Here: the whole machine, with its energy, for the seconds that it took. There: a prompt with all tools and the request, and one
     call, in tokens of this engine's model, at the row `cloud` of the prices. Raises ConfigError for an unknown row, and what the
     engine raises.
     """
-    here, counter, ratios = costs.prices(), TokenCounter(kit.endpoint), []
+    here, counter, pairs = costs.prices(), TokenCounter(kit.endpoint), []
+    tools = counter.estimate(call_messages(kit.tools, "."))
     for one in scored:
-        prompt = counter.estimate(call_messages(kit.tools, one.item.text))
+        prompt = tools + counter.estimate([{"role": "user", "content": one.item.text}])
         wrote = counter.estimate([{"role": "assistant", "content": str(one.answered.call or "none")}])
-        ratios.append(here.local(one.answered.seconds) / here.hosted(cloud, prompt, wrote))
-    name = here.cloud[cloud]["name"]
-    return _median(
-        FIVE[3],
-        ratios,
-        "times the cloud's price",
-        f"against {name}, prices of {here.dated}",
-    )
+        pairs.append((here.local(one.answered.seconds), here.hosted(cloud, prompt, wrote)))
+    (value, low, high), name = _of_sums(pairs), here.cloud[cloud]["name"]
+    note = f"against {name}, prices of {here.dated}"
+    return Measure(FIVE[3], value, low, high, len(pairs), "times the cloud's price", note)
 
 
 def reliability(outage: Any) -> Measure:
@@ -159,7 +158,7 @@ def strangers(pids: Iterable[int]) -> list[str]:
 
 def table(measures: Iterable[Measure]) -> str:
     """Return the measures as text, one line each, with the machine that they were taken on."""
-    return "\n".join([str(hardware.machine()).splitlines()[0], *map(str, measures)])
+    return "\n".join([hardware.machine().summary, *map(str, measures)])
 
 
 def _loopback(address: str) -> bool:
@@ -180,3 +179,10 @@ def _share(name: str, rate: Rate, unit: str, note: str) -> Measure:
 def _median(name: str, values: Sequence[float], unit: str, note: str) -> Measure:
     low, high = median_interval(values)
     return Measure(name, median(values), low, high, len(values), unit, note)
+
+
+def _of_sums(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """Return the ratio of two sums over requests, and its 95 % interval over samples of the requests (with a fixed seed)."""
+    dice, ratio = random.Random(13), lambda these: sum(one for one, _ in these) / sum(other for _, other in these)
+    drawn = sorted(ratio(dice.choices(pairs, k=len(pairs))) for _ in range(ROUNDS))
+    return ratio(pairs), drawn[int(0.025 * ROUNDS)], drawn[int(0.975 * ROUNDS)]

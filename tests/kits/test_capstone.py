@@ -60,7 +60,7 @@ def test_an_engine_of_somebody_else_is_never_killed(endpoint):
 
 
 def test_the_five_measures_come_from_a_load_on_a_real_engine(endpoint):
-    kit = Kit.of("business_process", endpoint)
+    kit = Kit.of("finance", endpoint)
     with Monitor(endpoint) as monitor:
         monitor.start(0.2)
         scored = load(kit, callers=2)
@@ -82,9 +82,7 @@ def test_a_whole_spec_is_run_killed_and_measured(require):
     from labkit.backends import available
 
     require("llamacpp", available()["llamacpp"], "labkit doctor")
-    found = capstone(
-        {**WHOLE, "load": {"requests": 12, "callers": 2}}, lambda: labkit.connect("llamacpp", shared=False)
-    )
+    found = examine({**WHOLE, "load": {"requests": 12, "callers": 2}}, lambda: labkit.connect("llamacpp", shared=False))
     points = {one.name: one for one in found.points}
     assert points["attack"].ok and points["alert"].ok and points["outage"].ok and points["measures"].ok, str(found)
     assert [one.name for one in found.measures] == list(FIVE)

@@ -8,7 +8,7 @@ import pytest
 from labkit.backends.base import Endpoint
 from labkit.errors import ConfigError
 from labkit.kits import Kit
-from labkit.kits.measures import FIVE, completion, load, reliability, resources, response, strangers, table
+from labkit.kits.measures import FIVE, _of_sums, completion, load, reliability, resources, response, strangers, table
 from labkit.kits.outage import Outage
 
 
@@ -67,3 +67,8 @@ def test_a_connection_to_another_machine_is_seen():
 def test_a_process_that_is_gone_is_not_called_silent():
     with pytest.raises(ConfigError, match="cannot be seen"):
         strangers([2**22 + 1])
+
+
+def test_a_ratio_of_sums_is_not_the_middle_of_ratios():
+    value, low, high = _of_sums([(0.0, 1.0)] * 9 + [(10.0, 1.0)])
+    assert value == 1.0 and low == 0.0 and 2 <= high <= 4
