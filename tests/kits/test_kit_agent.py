@@ -4,7 +4,7 @@ import pytest
 
 from labkit.backends.base import Endpoint
 from labkit.errors import EngineDied
-from labkit.kits import Kit, application
+from labkit.kits import Answered, Kit, application
 from labkit.kits.agent import HAND_OVER, HELD
 from labkit.operate.audit import AuditLog
 from labkit.operate.policy import Caller
@@ -84,3 +84,12 @@ def test_fewer_tools_make_fewer_items(gone):
     kit = Kit.of("finance", gone, only=["get_price"])
     assert [tool.name for tool in kit.tools] == ["get_price"]
     assert {item.call for item in kit.items} == {"get_price", ""}
+
+
+def test_right_is_the_right_call_made_or_waiting_or_a_person_told():
+    first, *_, last = application("finance").items
+    nlt, oak = ("get_price", {"symbol": "NLT"}), ("get_price", {"symbol": "OAK"})
+    answered = {(outcome, call and call[1]["symbol"]): Answered("", "", outcome, 0.0, call)
+                for outcome in ("done", "held", "failed", "handed over") for call in (None, nlt, oak)}  # fmt: skip
+    assert [key for key, one in answered.items() if one.right(first)] == [("done", "NLT"), ("held", "NLT")]
+    assert {key[0] for key, one in answered.items() if one.right(last)} == {"handed over"}
