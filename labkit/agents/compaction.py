@@ -4,6 +4,8 @@
 
 A Conversation is cut where nothing is torn apart: between turns, and around a call together with its results. So no strategy can
 split such a pair, lose the system prompt, or lose what the user said last.
+
+Taught in notebook 13, section "A small window".
 """
 
 from __future__ import annotations

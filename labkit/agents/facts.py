@@ -3,6 +3,8 @@
     facts_in("I am Ada, my order 1002 is late.")        # {"name": "Ada", "order": "1002"}
 
 Only the user's own words are read: a tool's result may come from anybody.
+
+Taught in notebook 13, section "A small window".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 
 What never happens: the system prompt is lost, a call loses its result, what the user said last is cut. If that alone is too long,
 `fit` raises ContextTooLong.
+
+Taught in notebook 13, section "A small window".
 """
 
 from __future__ import annotations
