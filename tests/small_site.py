@@ -19,6 +19,7 @@ TABLE = 'from IPython.display import Markdown\nMarkdown("| engine | tokens |\\n|
 PRINTED = r'print("\033[31mred\033[0m and \033[1;34mblue\033[0m", "<script>document.title = 1</script>", "word " * 60)'
 ERROR = 'import labkit\nlabkit.connect(model="smolm2-135")'
 WARNED = 'import sys\nprint("to stderr", file=sys.stderr)'
+BAR = "from tqdm.auto import tqdm\nlist(tqdm(range(3), desc='a bar'))"
 
 
 def executed(*cells: str | tuple[str, str], folder: Path) -> nbformat.NotebookNode:
@@ -28,8 +29,8 @@ def executed(*cells: str | tuple[str, str], folder: Path) -> nbformat.NotebookNo
 
 
 def every_output(folder: Path) -> list[nbformat.NotebookNode]:
-    """Return executed code cells: a figure, a card, a table, coloured text, an error, a warning."""
-    sources = (FIGURE, CARD, TABLE, PRINTED, ERROR, WARNED)
+    """Return executed code cells: a figure, a card, a table, coloured text, an error, a warning, a progress bar."""
+    sources = (FIGURE, CARD, TABLE, PRINTED, ERROR, WARNED, BAR)
     return executed(*(("code", source.strip()) for source in sources), folder=folder).cells
 
 

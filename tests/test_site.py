@@ -92,6 +92,7 @@ def test_every_kind_of_output_is_on_the_page(page):
         assert said in text
     assert lesson.select_one(".ansi-red-fg").get_text() == "red"
     assert "<script>document.title = 1</script>" in text, "what a program prints is text"
+    assert "[0, 1, 2]" in text and "it/s" not in text, "a bar is of no use when its work is done"
     assert all(frame["tabindex"] == "0" for frame in lesson.select(".wide")) and len(lesson.select(".wide table")) >= 2
 
 

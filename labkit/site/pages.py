@@ -29,6 +29,7 @@ SHOWN = [
     "text/latex",
     "text/plain",
 ]  # widgets: what they left
+WIDGET = "application/vnd.jupyter.widget-view+json"
 MARKS = re.compile(r"[*`]|\]\([^)]*\)|(?<!\w)\[")  # emphasis, code, links
 RULES = re.compile(r"[#|>]|-{3,}")  # headings, tables, quotations
 HEADING = re.compile(r"^##+ (.+?)\s*$", re.M)
@@ -69,6 +70,7 @@ def lesson_page(row: Lesson, notebook: NotebookNode) -> Page:
     from bs4 import BeautifulSoup
 
     nb = deepcopy(notebook)
+    _drop_bars(nb)
     figures = still_figures(nb)
     executed = any(cell.get("execution_count") for cell in nb.cells)
     soup = BeautifulSoup(_converted(nb), "html.parser")
@@ -76,6 +78,13 @@ def lesson_page(row: Lesson, notebook: NotebookNode) -> Page:
     _name_anchors(soup)
     _frame_tables(soup)
     return Page(row, str(soup), figures, executed, _parts(row, nb))
+
+
+def _drop_bars(nb: NotebookNode) -> None:
+    """Progress bars, and widgets that left nothing but their name, are of no use when the run is over."""
+    for cell in nb.cells:
+        if "outputs" in cell:
+            cell.outputs = [one for one in cell.outputs if WIDGET not in one.get("data", {}) or "text/html" in one.data]
 
 
 def _converted(nb: NotebookNode) -> str:
