@@ -94,6 +94,7 @@ def test_every_kind_of_output_is_on_the_page(page):
     assert "<script>document.title = 1</script>" in text, "what a program prints is text"
     assert "[0, 1, 2]" in text and "it/s" not in text, "a bar is of no use when its work is done"
     assert all(frame["tabindex"] == "0" for frame in lesson.select(".wide")) and len(lesson.select(".wide table")) >= 2
+    assert "Table: engine, tokens" in {frame["aria-label"] for frame in lesson.select(".wide")}
 
 
 def test_a_figure_stands_still_as_it_ended_and_says_what_it_is(page):

@@ -118,7 +118,9 @@ def _name_anchors(soup: BeautifulSoup) -> None:
 def _frame_tables(soup: BeautifulSoup) -> None:
     """A table wider than a phone scrolls inside a frame, which the keyboard can reach."""
     for table in soup.select("table"):
-        frame = soup.new_tag("div", role="region", tabindex="0", **{"class": "wide", "aria-label": "Table"})
+        named = table.select("caption") or table.select("thead th")
+        label = "Table: " + ", ".join(filter(None, (one.get_text(" ", strip=True) for one in named)))
+        frame = soup.new_tag("div", role="group", tabindex="0", **{"class": "wide", "aria-label": label})
         table.wrap(frame)
 
 
