@@ -102,8 +102,20 @@ def test_a_figure_stands_still_as_it_ended_and_says_what_it_is(page):
     figure = json.loads(plot.select_one("script").string)
     (trace,) = figure["data"]
     assert list(trace["y"]) == [8, 13] and "sliders" not in figure["layout"] and "frames" not in figure
-    assert plot["aria-label"] == "Figure. axes: callers, tokens a second; in all"
+    assert plot["aria-label"] == "Figure; axes: callers, tokens a second; in all"
     assert plot["role"] == "img"
+
+
+@pytest.mark.parametrize(
+    "data, layout, said",
+    [
+        ([], {}, "Figure"),
+        ([{"text": ["<b>clerk</b>", "writer", "writer"]}, {"text": "x"}], {}, "Figure; clerk, writer, x"),
+        ([{"name": "n", "text": ["no"]}], {"title": "T", "yaxis2": {"title": {"text": "s"}}}, "Figure; T; axes: s; n"),
+    ],
+)
+def test_a_figure_is_described_by_what_it_has(data, layout, said):
+    assert figures.described({"data": data, "layout": layout}) == said
 
 
 def test_a_label_in_a_figure_cannot_end_the_script():

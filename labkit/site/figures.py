@@ -6,6 +6,8 @@ An animation is shown as it ends; the text beside it in the lesson says the same
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ __all__ = ["described", "still", "still_figures"]
 
 PLOTLY = "application/vnd.plotly.v1+json"
 HEIGHT_PX = 320
+MARKS = re.compile(r"</?(?:b|i|br|sub|sup|span)[^>]*>")
 
 
 def still_figures(nb: NotebookNode) -> int:
@@ -42,13 +45,21 @@ def still(figure: dict) -> dict:
 
 
 def described(figure: dict) -> str:
-    """Return what a figure shows, in one sentence made of its title, its axes and the names of its traces."""
-    layout = figure["layout"]
-    title = _words(layout.get("title"))
-    axes = [_words(value.get("title")) for name, value in sorted(layout.items()) if name[1:5] == "axis" and value]
-    names = list(dict.fromkeys(trace["name"] for trace in figure["data"] if trace.get("name")))
-    said = [title, f"axes: {', '.join(filter(None, axes))}" if any(axes) else "", ", ".join(names)]
-    return "Figure. " + "; ".join(filter(None, said))
+    """Return what a figure shows in one sentence: its title, its axes and the names of its traces, else the words in it."""
+    layout, traces = figure["layout"], figure["data"]
+    axes = _once(_words(layout[name].get("title")) for name in sorted(layout) if name[1:5] == "axis")
+    said = [_words(layout.get("title")), f"axes: {axes}" if axes else "", _once(trace.get("name") for trace in traces)]
+    inside = _once(text for trace in traces for text in _texts(trace.get("text")))
+    return "; ".join(["Figure", *filter(None, said if any(said) else [inside])])
+
+
+def _once(texts: Iterable[str | None]) -> str:
+    """Return each text that says something once, without the marks that plotly knows."""
+    return ", ".join(dict.fromkeys(MARKS.sub("", text) for text in texts if text))
+
+
+def _texts(text: str | list | None) -> list[str]:
+    return [text] if isinstance(text, str) else [one for one in text or [] if isinstance(one, str)]
 
 
 def _words(title: dict | str | None) -> str:

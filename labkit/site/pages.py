@@ -119,7 +119,8 @@ def _frame_tables(soup: BeautifulSoup) -> None:
     """A table wider than a phone scrolls inside a frame, which the keyboard can reach."""
     for table in soup.select("table"):
         named = table.select("caption") or table.select("thead th")
-        label = "Table: " + ", ".join(filter(None, (one.get_text(" ", strip=True) for one in named)))
+        names = ", ".join(filter(None, (one.get_text(" ", strip=True) for one in named)))
+        label = f"Table: {names}" if names else "Table"
         frame = soup.new_tag("div", role="group", tabindex="0", **{"class": "wide", "aria-label": label})
         table.wrap(frame)
 
