@@ -31,6 +31,7 @@ from labkit.cli import (
     quantize,
     record,
     serve,
+    site,
     snippet,
     soak,
     tools,
@@ -59,6 +60,7 @@ for group in (
     soak,
     snippet,
     checklist,
+    site,
 ):
     app.add_typer(group.app)
 bench.app.add_typer(formats.app)
