@@ -25,6 +25,8 @@ from labkit.cli import (
     edge,
     formats,
     guards,
+    kit,
+    lessons,
     mcp,
     models,
     monitor,
@@ -48,6 +50,7 @@ app = typer.Typer(
 )
 for group in (
     course,
+    lessons,
     chat,
     models,
     backends,
@@ -71,6 +74,7 @@ app.add_typer(monitor.app, name="monitor")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(kit.app, name="kit")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
