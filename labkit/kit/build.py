@@ -55,13 +55,13 @@ class Built:
         return {**about, "targets": rows, "fingerprint": self.fingerprint}
 
 
-def build(to: str | Path, targets: list[Target], progress: Progress = silent) -> Built:
-    """Make the kit in the folder `to`, or bring it up to date. Needs a clone of the course.
+def build(to: str | Path, targets: list[Target], progress: Progress = silent, clone: Path | None = None) -> Built:
+    """Make the kit in the folder `to`, or bring it up to date. clone: the course's (default: the one that labkit runs from).
 
     progress(label, done, total) counts bytes or wheels. Raises ConfigError (no clone), KitError (the folder holds something
     else, or a newer kit; a pin without a wheel for a target), OfflineError, DownloadError, NoSpace.
     """
-    folder, clone = Path(to).expanduser().resolve(), _clone()
+    folder, clone = Path(to).expanduser().resolve(), _clone(clone)
     before = _before(folder)
     (folder / "wheels").mkdir(parents=True, exist_ok=True)
     with disk.errors(folder / "kit"), disk.one_writer(folder / "kit"):
@@ -76,8 +76,8 @@ def build(to: str | Path, targets: list[Target], progress: Progress = silent) ->
         return _seal(folder, names, targets, f"wheels/{wheel}", progress)
 
 
-def _clone() -> Path:
-    root = paths.course_root()
+def _clone(given: Path | None) -> Path:
+    root = given or paths.course_root()
     if not (root / "pyproject.toml").is_file() or not (root / "requirements" / "lab.txt").is_file():
         why = "labkit was installed as a wheel here, and the pins with their hashes are in the clone alone"
         raise ConfigError("A kit is built from a clone of the course", why, "python -m pip install --no-deps -e CLONE")

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from labkit import course
-from labkit.exercises.banks import bank
 from labkit.kit.progress import by_lesson
 from labkit.kit.syllabus import notes
 
@@ -39,6 +38,8 @@ def listing_text(rows: list[dict]) -> str:
 
 def about(lesson: course.Lesson) -> dict:
     """Return a lesson's row with its exercises (id, title, section) and the instructor's notes."""
+    from labkit.exercises.banks import bank
+
     exercises = [{"id": one.id, "title": one.title, "section": one.section} for one in bank(lesson.id)]
     return {**asdict(lesson), "exercises": exercises, "notes": asdict(notes(lesson.id))}
 

@@ -15,9 +15,10 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from labkit import course, exercises
+from labkit import course
 from labkit.errors import KitError
 from labkit.exercises.core import NOT_ATTEMPTED, RIGHT
+from labkit.exercises.journal import touched
 from labkit.kit.documents import PROGRESS, write
 
 __all__ = ["Row", "answers_in", "by_lesson", "export", "text"]
@@ -52,10 +53,11 @@ class Row:
 
 def by_lesson() -> list[Row]:
     """Return one Row a lesson, in reading order, untouched ones included."""
-    entries: dict[str, list] = {}
-    for entry in exercises.progress():
-        entries.setdefault(entry.id.partition(".")[0], []).append(entry)
-    return [_row(lesson, entries.get(lesson.id, [])) for lesson in course.lessons()]
+    entries = touched()
+    return [
+        _row(lesson, [entries[one] for n in range(1, lesson.exercises + 1) if (one := f"{lesson.id}.{n}") in entries])
+        for lesson in course.lessons()
+    ]
 
 
 def text(rows: list[Row]) -> str:
@@ -74,11 +76,10 @@ def export(path: Path, answers: Path | None = None) -> Path:
 
     Raises KitError for a folder without notebooks, WeightsError or NoSpace where the disk will not have it.
     """
-    touched = [entry for entry in exercises.progress() if entry.updated]
     found: dict = {
         "exercises": {
-            entry.id: {key: value for key, value in asdict(entry).items() if key not in ("id", "title")}
-            for entry in touched
+            name: {key: value for key, value in asdict(entry).items() if key not in ("id", "title")}
+            for name, entry in touched().items()
         }
     }
     if answers is not None:

@@ -85,7 +85,17 @@ def _names() -> list[str]:
     asked = [os.environ.get("USER"), os.environ.get("USERNAME"), platform.node(), platform.node().split(".")[0]]
     with contextlib.suppress(OSError, KeyError, ImportError):  # a container whose user has no name
         asked += [getpass.getuser()]
-    ordinary = set(
-        ["root", "user", "admin", "localhost", "linux", "ubuntu", "windows", "macos", "python", "labkit", "ollama"]
-    )
+    ordinary = {
+        "root",
+        "user",
+        "admin",
+        "localhost",
+        "linux",
+        "ubuntu",
+        "windows",
+        "macos",
+        "python",
+        "labkit",
+        "ollama",
+    }
     return sorted({name for name in asked if name and len(name) > 2 and name.lower() not in ordinary})

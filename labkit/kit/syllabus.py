@@ -14,7 +14,6 @@ from functools import cache
 
 from labkit import course, paths
 from labkit.errors import ConfigError
-from labkit.exercises.banks import bank
 
 __all__ = ["Notes", "Plan", "Step", "notes", "plan", "plans", "plan_text"]
 
@@ -109,11 +108,14 @@ def notes(lesson: str) -> Notes:
 
 
 def _step(entry: dict, starts: int) -> Step:
+    from labkit.exercises.banks import bank
+
     if "rest" in entry:
         return Step(starts, entry["rest"], "", "Break")
-    lesson, exercises = course.lesson_by_id(entry["lesson"]), bank(entry["lesson"])
+    lesson = course.lesson_by_id(entry["lesson"])
     if "exercises" not in entry:
         return Step(starts, lesson.minutes, lesson.id, lesson.title)
+    exercises = bank(lesson.id)
     chosen = [one for one in exercises if int(one.id.partition(".")[2]) in entry["exercises"]]
     minutes = round(lesson.minutes * len(chosen) / len(exercises))
     sections = tuple(dict.fromkeys(one.section for one in chosen))
