@@ -1,10 +1,10 @@
 """The workshop kit: the whole course on a stick, for a room without a network, and what an instructor sees of it.
 
-build(Path("/media/stick/kit"), [here()])          # wheels, weights, notebooks, installer, checksums
-verify(Path("/media/stick/kit"))                   # what is changed, missing or extra
-machine_report()                                   # one machine: no names, no paths
-board([Path("reports/desk-07.json"), …])           # thirty of them at a glance
-plan("4h")                                         # a timetable from the lessons' own minutes
+    kit.build("/media/stick/kit", [kit.here()])        # wheels, weights, notebooks, installer, checksums
+    kit.verify("/media/stick/kit").ok                  # what is changed, missing or extra
+
+Beside it: `report` (one machine in a file, without names), `progress` (a learner's own board), `board` (thirty of both),
+`syllabus` (timetables and notes for who teaches), `lessons` (what `labkit lessons` prints).
 """
 
 from labkit.kit.build import Built, build

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import small_kit
+from test_cli import run
 
 from labkit import catalog, kit
 from labkit.errors import KitError, OfflineError
@@ -104,6 +105,16 @@ def test_missing_and_extra_files_are_named_and_only_missing_ones_stop_it(copy):
     found = kit.verify(copy)
     assert found.missing == (small_kit.WEIGHTS,) and not found.ok
     assert run_installer(copy, "--check").returncode == 2
+
+
+def test_the_command_says_whole_damaged_or_no_kit(copy):
+    whole = run("kit", "verify", copy)
+    assert whole.returncode == 0 and "files are whole" in whole.stdout
+    flip(copy / "README.txt", 3)
+    damaged = run("kit", "verify", copy, "--json")
+    assert damaged.returncode == 1 and json.loads(damaged.stdout)["changed"] == ["README.txt"]
+    none = run("kit", "verify", copy / "wheels")
+    assert none.returncode == 2 and "no kit" in none.stderr
 
 
 def test_a_damaged_kit_is_repaired_and_what_was_right_is_kept(copy, clone, monkeypatch):
