@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
     except Unusable as problem:
         print(problem, file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a stick that was pulled out or cannot be read
+        print(f"{error}\nTry: python install.py --check", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -98,7 +101,8 @@ def whole(folder: Path, found: dict[str, list[str]]) -> None:
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         why = "a copy that was cut short, a worn-out stick, or an edit; nothing was installed"
-        raise Unusable(f"This kit is damaged: {', '.join(bad[:3])}{more}", why, f"labkit kit build --to {folder}")
+        fix = f"python {folder / 'install.py'} --check  (after copying the kit anew)"
+        raise Unusable(f"This kit is damaged: {', '.join(bad[:3])}{more}", why, fix)
 
 
 def target(kit: dict) -> dict:
