@@ -135,7 +135,7 @@ def _weights(folder: Path, progress: Progress) -> set[str]:
     """Copy the bundled model in every form that is in the cache, each with its note; return the names."""
     model = catalog.default_model()
     weights.ensure(model, progress=progress)
-    here = {weights.present(model, one.engines[0], one.variant) for one in model.sources} - {None}
+    here = {weights.present(model, one.engine, one.variant) for one in model.sources} - {None}
     files = sorted(path for one in here for path in (one, one.with_name(one.name + ".json")))
     names = {f"weights/{path.parent.name}/{path.name}": path for path in files}
     for name, path in names.items():
@@ -187,7 +187,7 @@ def _seal(folder: Path, names: set[str], targets: list[Target], wheel: str, prog
     }
     content = json.dumps(kit, indent=1).encode()
     fingerprint = hashlib.sha256(content).hexdigest()
-    for name, text in ((install.MANIFEST, content), (install.SEAL, f"{fingerprint}  {install.MANIFEST}\n".encode())):
+    for name, text in ((install.MANIFEST, content), (install.SEAL, install.seal(content))):
         with disk.placed(folder / name) as file:
             file.write(text)
     return Built(folder, len(files), total, tuple(targets), fingerprint)

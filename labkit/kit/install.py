@@ -65,7 +65,7 @@ def manifest(folder: Path) -> dict:
     if not (folder / SEAL).is_file():
         raise Unusable(f"The kit in {folder} is not finished", f"{SEAL} is written last, and is not there", again)
     content = (folder / MANIFEST).read_bytes()
-    if (folder / SEAL).read_bytes().split(b" ")[0].decode("ascii", "replace") != hashlib.sha256(content).hexdigest():
+    if (folder / SEAL).read_bytes() != seal(content):
         raise Unusable(f"{MANIFEST} or {SEAL} was changed", "a damaged copy, or an edit by hand", again)
     kit = json.loads(content)
     if kit["format"] > FORMAT:
@@ -76,6 +76,11 @@ def manifest(folder: Path) -> dict:
     if any(name.startswith("/") or ":" in name or "\\" in name or ".." in name.split("/") for name in kit["files"]):
         raise Unusable(f"{MANIFEST} names a file outside the kit", "labkit writes no such name", again)
     return kit
+
+
+def seal(content: bytes) -> bytes:
+    """Return what kit.sha256 holds for this kit.json: a line that `sha256sum -c` reads too."""
+    return f"{hashlib.sha256(content).hexdigest()}  {MANIFEST}\n".encode()
 
 
 def check(folder: Path, kit: dict, tell=lambda label, done, total: None) -> dict[str, list[str]]:
@@ -124,7 +129,16 @@ def install(folder: Path, kit: dict, venv: Path) -> None:
     _make_venv(venv, python, kit)
     (pip,) = [name for name in kit["files"] if re.match(r"wheels/pip-[^/]+\.whl$", name)]
     # The pip of the kit, run out of its wheel: a Python without ensurepip (Debian's) will do.
-    command = [str(python), str(folder / pip / "pip"), "install", "--isolated", "--no-index", "--no-deps", "--quiet"]
+    command = [
+        str(python),
+        "-I",
+        str(folder / pip / "pip"),
+        "install",
+        "--isolated",
+        "--no-index",
+        "--no-deps",
+        "--quiet",
+    ]
     command += ["--disable-pip-version-check", "--find-links", str(folder / "wheels")]
     print(
         f"Installing {len([name for name in kit['files'] if name.endswith('.whl')])} wheels or fewer: a minute or two.",
@@ -143,7 +157,7 @@ def _make_venv(venv: Path, python: Path, kit: dict) -> None:
             f"{venv} is a folder of something else", "it is no virtual environment", "python install.py --venv other"
         )
     if python.exists():
-        there = _said([str(python), "-c", "import importlib.metadata as m; print(m.version('labkit'))"])
+        there = _said([str(python), "-I", "-c", "import importlib.metadata as m; print(m.version('labkit'))"])
         if _number(there) > _number(kit["labkit"]):
             what = f"labkit {there} is in {venv}, and this kit holds the older {kit['labkit']}"
             raise Unusable(what, "a newer labkit is not replaced by an older one", "python install.py --venv other")
@@ -152,7 +166,7 @@ def _make_venv(venv: Path, python: Path, kit: dict) -> None:
 
 
 def _place_weights(folder: Path, kit: dict, python: Path) -> None:
-    where = _said([str(python), "-c", "from labkit import paths; print(paths.weights_dir())"])
+    where = _said([str(python), "-I", "-c", "from labkit import paths; print(paths.weights_dir())"])
     if not where:
         raise Unusable(
             "labkit was installed and does not start", "see the error above", f"{python} -m labkit.cli doctor"
