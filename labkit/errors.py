@@ -49,7 +49,8 @@
     └── CourseError                  lessons, notebooks, exercises
         ├── UnknownLesson            no such lesson
         ├── UnknownExercise          no such exercise
-        └── NoSuchSnippet            no such part to lift out
+        ├── NoSuchSnippet            no such part to lift out
+        └── KitError                 a workshop kit, or a report for its board, that cannot be used
 
 Taught in notebook 00, section "Where errors show".
 """
@@ -60,14 +61,12 @@ __all__ = [
     "LabkitError",
     "ConfigError", "UnknownModel", "UnknownBackend", "VersionMismatch",
     "WeightsError", "OfflineError", "ProxyError", "CertificateError", "DownloadError", "HashMismatch", "NoSpace",
-    "BadModelFile", "QuantizeError",
-    "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout", "AnswerBroken", "OverBudget",
-    "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull", "Expired", "Cancelled",
-    "Blocked", "RateLimited", "CircuitOpen",
+    "BadModelFile", "QuantizeError", "EngineError", "EngineMissing", "EngineStartError", "EngineDied", "EngineTimeout",
+    "AnswerBroken", "OverBudget", "RequestError", "ContextTooLong", "UnsupportedParameter", "Refused", "QueueFull",
+    "Expired", "Cancelled", "Blocked", "RateLimited", "CircuitOpen",
     "ToolError", "BadTool", "UnknownTool", "BadCall", "ToolFailed", "ToolTimeout", "UnfinishedCall", "ServerMissing",
-    "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken", "OrchestrationError",
-    "CheckpointError",
-    "CourseError", "UnknownLesson", "UnknownExercise", "NoSuchSnippet",
+    "Denied", "OutOfScope", "NotApproved", "AuditError", "AuditBroken", "OrchestrationError", "CheckpointError",
+    "CourseError", "UnknownLesson", "UnknownExercise", "NoSuchSnippet", "KitError",
 ]  # fmt: skip
 
 
@@ -295,3 +294,7 @@ class UnknownExercise(CourseError):
 
 class NoSuchSnippet(CourseError):
     """There is no part of this name to lift out."""
+
+
+class KitError(CourseError):
+    """A workshop kit, or a report for its board, that cannot be used: changed, unfinished, or of a newer labkit."""

@@ -25,6 +25,8 @@ from labkit.cli import (
     edge,
     formats,
     guards,
+    kit,
+    lessons,
     mcp,
     models,
     monitor,
@@ -49,6 +51,7 @@ app = typer.Typer(
 )
 for group in (
     course,
+    lessons,
     chat,
     models,
     backends,
@@ -73,6 +76,7 @@ app.add_typer(monitor.app, name="monitor")
 app.add_typer(audit.app, name="audit")
 app.add_typer(guards.app, name="guards")
 app.add_typer(mcp.app, name="mcp")
+app.add_typer(kit.app, name="kit")
 
 STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 

@@ -14,12 +14,21 @@ from labkit.errors import LabkitError
 app = typer.Typer()
 
 
-@app.command(epilog="Example: **labkit doctor --json**")
-def doctor(as_json: Json = False) -> None:
+@app.command(
+    epilog="Example: **labkit doctor --json**; **labkit doctor --report desk-07.json** for an instructor's board"
+)
+def doctor(
+    report: Annotated[Path | None, typer.Option(help="Write it into this file too, without names and folders.")] = None,
+    as_json: Json = False,
+) -> None:
     """Say what is here, what fits, which lessons run, what to install, and which engines listen."""
     from labkit import doctor, hardware
 
     found = doctor.report()
+    if report:
+        from labkit.kit.report import write_report
+
+        complain(f"{write_report(report, found)} is for `labkit kit board`.")
     print_out(found if as_json else doctor.text(found, hardware.machine().table()))
 
 

@@ -13,7 +13,7 @@ from labkit.exercises.banks import bank, lessons
 from labkit.exercises.core import NOT_ATTEMPTED, RIGHT, WRONG
 from labkit.json_record import JsonRecord
 
-__all__ = ["Progress", "progress", "record"]
+__all__ = ["Progress", "progress", "record", "touched"]
 
 _ORDER = [NOT_ATTEMPTED, WRONG, RIGHT]
 
@@ -50,6 +50,11 @@ def progress() -> list[Progress]:
     done = _JOURNAL.read()
     exercises = [exercise for lesson in lessons() for exercise in bank(lesson)]
     return [replace(done.get(exercise.id, Progress(exercise.id)), title=exercise.title) for exercise in exercises]
+
+
+def touched() -> dict[str, Progress]:
+    """Return the Progress of what was ever checked or asked, by exercise id and without titles; no bank is loaded for it."""
+    return {name: entry for name, entry in _JOURNAL.read().items() if entry.updated}
 
 
 def record(exercise_id: str, *, verdict: str = "", hint: int = 0, solution: bool = False) -> None:
