@@ -58,7 +58,7 @@ def _take_frequency(slot: Slot, work: Work) -> None:
 
 
 def _numbered(slots: Sequence[Slot]) -> bool:
-    return len(slots) > 2 and all(slot.required and slot.name[-1].isdigit() for slot in slots)
+    return len(slots) > 2 and all(slot.required and slot.name[-1:].isdigit() for slot in slots)
 
 
 def _counts(one: Candidate, slots: Sequence[Slot], pool: list[Candidate], text: str) -> bool:

@@ -58,3 +58,9 @@ def test_city_and_country_part_where_each_has_a_parameter():
     both = {"city": "Tokyo, Japan", "country": "Tokyo, Japan"}
     assert placed(both) == {"city": "Tokyo", "country": "Japan"}
     assert placed({"city": "Tokyo, Japan"}) == {"city": "Tokyo, Japan"}
+
+
+def test_parameters_without_a_name_are_no_numbered_ones():
+    numbers = {name: {"type": "integer"} for name in ("", "a", "b")}
+    tool = Tool("add", "", {"type": "object", "properties": numbers, "required": ["", "a", "b"]})
+    assert fill(tool, Request("Add 1, 2 and 3.")) is not None
