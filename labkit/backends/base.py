@@ -52,9 +52,7 @@ class Endpoint:
     native: str = ""  # where the engine's own API is, if it has one: past a recorder, which keeps what goes to base_url
     replayed: str = ""
     traffic: object = field(default=None, repr=False)  # a Recorder while recording, a Replay when replayed
-    context: int = (
-        0  # tokens of one conversation, prompt and answer together; 0: labkit did not start it and cannot know
-    )
+    context: int = 0  # tokens of one conversation, both ways; 0: labkit did not start it and cannot know
 
     def client(self):
         """Return the plain `openai.OpenAI` client of this endpoint (made once, thread-safe, no proxy, no retries)."""
