@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import labkit
+from labkit.applications.capstone import Examined, examine
 from labkit.exercises.message import Message
 from labkit.json_record import JsonRecord
-from labkit.kits.capstone import Examined, examine
 from labkit.progress import Progress, progress_bar
 
 __all__ = ["Rubric", "capstone"]

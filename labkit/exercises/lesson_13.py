@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from labkit.applications.capstone import missing
 from labkit.exercises.core import Answers, Exercise, Wrong, require
 from labkit.exercises.message import show
-from labkit.kits.capstone import missing
 
 # -- A first agent ------------------------------------------------------------------------------------------------------
 
@@ -332,8 +332,8 @@ SPEC = Exercise(
     "more, and the five measures to report.",
     expects="a dict with application, task, tools, guards, monitor, load and report",
     check=check_spec,
-    hints=["`applications()['finance'].row['tools']` names the tools; `labkit.kits.capstone.GUARDS` the guards.",
-           "`labkit.operate.rules.rules()` names the alerts; `engine-down` watches `up`.", "`labkit.kits.measures.FIVE` are the measures."],
+    hints=["`applications()['finance'].row['tools']` names the tools; `labkit.applications.capstone.GUARDS` the guards.",
+           "`labkit.operate.rules.rules()` names the alerts; `engine-down` watches `up`.", "`labkit.applications.measures.FIVE` are the measures."],
     solution=f"spec = {WHOLE!r}",
     why="The paper is whole. Whether the agent is, only the run will tell.",
     answers=Answers(

@@ -1,6 +1,6 @@
 """Who decided a request, and how long it took: one mark a request, those that words settled beside those that the model read.
 
-decided_scene(scored)                  # what labkit.kits.measures.load returned
+decided_scene(scored)                  # what labkit.applications.measures.load returned
 
 Taught in notebook 13, section "A first agent".
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from labkit.kits.measures import Scored
+from labkit.applications.measures import Scored
 from labkit.widgets.scene import Scene, plain
 from labkit.widgets.theme import quiet
 

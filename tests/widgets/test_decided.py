@@ -1,7 +1,7 @@
 """The figure of who decided: every request is a mark, the wrong ones are crosses, and the twin says the same."""
 
-from labkit.kits import Answered, application
-from labkit.kits.measures import Scored
+from labkit.applications import Answered, application
+from labkit.applications.measures import Scored
 from labkit.widgets.decided import decided_scene
 
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labkit.applications.agent import Kit
+from labkit.applications.application import MOST_TOOLS, Application, application, applications
+from labkit.applications.measures import FIVE, Measure, Scored, completion, cost, load, reliability, resources, response
+from labkit.applications.outage import Outage, outage
 from labkit.errors import LabkitError
-from labkit.kits.agent import Kit
-from labkit.kits.application import MOST_TOOLS, Application, application, applications
-from labkit.kits.measures import FIVE, Measure, Scored, completion, cost, load, reliability, resources, response
-from labkit.kits.outage import Outage, outage
 from labkit.operate.credentials import credentials
 from labkit.operate.guardrails import PLACES, Guard, Guardrails
 from labkit.operate.injection import injection

@@ -5,11 +5,21 @@ import socket
 
 import pytest
 
+from labkit.applications import Kit
+from labkit.applications.measures import (
+    FIVE,
+    _of_sums,
+    completion,
+    load,
+    reliability,
+    resources,
+    response,
+    strangers,
+    table,
+)
+from labkit.applications.outage import Outage
 from labkit.backends.base import Endpoint
 from labkit.errors import ConfigError
-from labkit.kits import Kit
-from labkit.kits.measures import FIVE, _of_sums, completion, load, reliability, resources, response, strangers, table
-from labkit.kits.outage import Outage
 
 
 @pytest.fixture

@@ -22,8 +22,8 @@ from labkit.agents.memory import Memory
 from labkit.agents.policies import Move, by_layer, results_of
 from labkit.agents.tool_agent import ToolAgent
 from labkit.agents.trace import Outcome, Turn
+from labkit.applications.application import Application, application
 from labkit.errors import Blocked, Denied, LabkitError, NotApproved
-from labkit.kits.application import Application, application
 from labkit.operate.access import Access
 from labkit.operate.approval import Approvals
 from labkit.operate.audit import AuditLog

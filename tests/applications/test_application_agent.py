@@ -2,10 +2,10 @@
 
 import pytest
 
+from labkit.applications import Answered, Kit, application
+from labkit.applications.agent import HAND_OVER, HELD
 from labkit.backends.base import Endpoint
 from labkit.errors import EngineDied
-from labkit.kits import Answered, Kit, application
-from labkit.kits.agent import HAND_OVER, HELD
 from labkit.operate.audit import AuditLog
 from labkit.operate.policy import Caller
 

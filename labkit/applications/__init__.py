@@ -15,7 +15,7 @@
 Taught in notebook 13, section "An environment and a model".
 """
 
-from labkit.kits.agent import Answered, Kit
-from labkit.kits.application import Application, application, applications
+from labkit.applications.agent import Answered, Kit
+from labkit.applications.application import Application, application, applications
 
 __all__ = ["Answered", "Application", "Kit", "application", "applications"]

@@ -21,10 +21,10 @@ from typing import Any
 
 from labkit import costs, hardware
 from labkit.agents.tokens import TokenCounter
+from labkit.applications.agent import Answered, Kit
 from labkit.bench.stats import median_interval
 from labkit.errors import ConfigError
 from labkit.intervals import Rate
-from labkit.kits.agent import Answered, Kit
 from labkit.progress import Progress, silent
 from labkit.tools.items import Item
 from labkit.tools.prompt import call_messages

@@ -5,13 +5,13 @@ import copy
 import pytest
 
 import labkit
+from labkit.applications import Kit
+from labkit.applications.capstone import examine, guards_of, missing
+from labkit.applications.measures import FIVE, completion, cost, load, resources, response, strangers
+from labkit.applications.outage import outage
 from labkit.errors import ConfigError
 from labkit.exercises.capstone import capstone
 from labkit.exercises.lesson_13 import WHOLE
-from labkit.kits import Kit
-from labkit.kits.capstone import examine, guards_of, missing
-from labkit.kits.measures import FIVE, completion, cost, load, resources, response, strangers
-from labkit.kits.outage import outage
 from labkit.operate.monitor import Monitor
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from labkit.applications import application, applications
+from labkit.applications.application import MOST_TOOLS, Application
 from labkit.errors import ConfigError
-from labkit.kits import application, applications
-from labkit.kits.application import MOST_TOOLS, Application
 from labkit.tools.schema import check
 
 NAMES = ["customer_service", "business_process", "personal_assistant", "finance", "healthcare"]

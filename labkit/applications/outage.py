@@ -15,9 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from labkit.applications.agent import Kit
+from labkit.applications.measures import Scored
 from labkit.errors import ConfigError, EngineError
-from labkit.kits.agent import Kit
-from labkit.kits.measures import Scored
 from labkit.operate.alerts import Event
 from labkit.operate.monitor import Monitor, Sample
 from labkit.operate.rules import Rule, rules
