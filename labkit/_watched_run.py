@@ -12,6 +12,7 @@ import json
 import logging
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import papermill
@@ -24,6 +25,8 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
+from labkit._memory_cap import MemoryCap
+from labkit.bench.footprint import PeakMemory
 from labkit.gate import Evidence
 
 __all__ = ["watched_run"]
@@ -37,16 +40,25 @@ log.addHandler(logging.NullHandler())  # what nbclient logs as an error comes ba
 
 
 def watched_run(
-    source: NotebookNode, *, cwd: Path, env: dict[str, str], timeout: float, on_cell: Callable[[int], None]
+    source: NotebookNode,
+    *,
+    cwd: Path,
+    env: dict[str, str],
+    timeout: float,
+    memory_bytes: int | None = None,
+    on_cell: Callable[[int], None],
 ) -> Evidence:
     """Execute a copy of `source` in the folder `cwd` and return what the run left behind.
 
     `env` is the kernel's whole environment, `timeout` is in seconds a cell, `on_cell(i)` is called before cell i (from 0).
+    `memory_bytes` caps what kernel and engines may take together; CourseError where the system lets nobody do that.
     """
     papermill_engines.register(ENGINE, _Engine)
     evidence = Evidence(source, executed=source)
-    with tempfile.TemporaryDirectory(prefix="labkit-run-", ignore_cleanup_errors=True) as folder:
-        run = _Run(evidence, Path(folder), {"cwd": str(cwd), "env": env}, on_cell)
+    cap = MemoryCap(memory_bytes) if memory_bytes else None
+    folder = tempfile.TemporaryDirectory(prefix="labkit-run-", ignore_cleanup_errors=True)
+    with folder as place, cap or nullcontext():
+        run = _Run(evidence, Path(place), {"cwd": str(cwd), "env": env}, on_cell, cap)
         try:
             papermill.execute_notebook(
                 source,
@@ -64,14 +76,15 @@ def watched_run(
             evidence.stopped = ("timeout", run.current, f"no end in sight after {timeout:g} s")
         except RuntimeError as error:  # nbclient's DeadKernelError, and a kernel that did not start
             evidence.stopped = ("kernel-died", run.current, ": ".join(filter(None, [str(error), run.last_words()])))
+    evidence.memory_kills = cap.kills if cap else 0
     return evidence
 
 
 class _Run:
     """What the engine and its caller share during one run."""
 
-    def __init__(self, evidence: Evidence, folder: Path, start: dict, on_cell: Callable[[int], None]):
-        self.evidence, self.start, self.on_cell = evidence, start, on_cell
+    def __init__(self, evidence: Evidence, folder: Path, start: dict, on_cell: Callable, cap: MemoryCap | None):
+        self.evidence, self.start, self.on_cell, self.cap = evidence, start, on_cell, cap
         self.records_file, self.kernel_log = folder / "records.jsonl", folder / "kernel.log"
         self.current, self.kept, self.status = 0, False, None
 
@@ -139,16 +152,23 @@ class _Client(PapermillNotebookClient):
         return self.km
 
     def papermill_execute_cells(self) -> None:
+        kernel = self.km.provisioner.process
+        peak = PeakMemory(kernel.pid)
+        if self.run.cap:
+            self.run.cap.hold(kernel.pid)
         try:
-            self._silently(_install(self.run.records_file))
-            super().papermill_execute_cells()
-            self._silently(FINISH)
+            with peak:
+                self._silently(_install(self.run.records_file))
+                super().papermill_execute_cells()
+                self._silently(FINISH)
         except BaseException as error:  # it goes on; only the evidence cannot wait until the kernel has ended
             self.run.keep(self.nb)
-            self.run.status = self.km.provisioner.process.poll()
+            self.run.status = kernel.poll()
             if isinstance(error, KeyboardInterrupt):
                 run_sync(_drop_the_rest)()
             raise
+        finally:
+            self.run.evidence.peak_bytes = peak.bytes
 
     def _silently(self, code: str) -> None:
         """Run code that leaves no trace in the notebook: no output, no history, no execution count."""

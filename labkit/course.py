@@ -133,7 +133,8 @@ class RunResult:
     """How one notebook ran.
 
     `lesson` is its id, or the file's name for a notebook that is none; `seconds` is wall time with the kernel's start;
-    `cells` are (place from 1, seconds) of the code cells that ran; `output` is the executed notebook, `html` the page.
+    `cells` are (place from 1, seconds) of the code cells that ran; `peak_bytes` is the most memory that kernel, engines and
+    whatever else they started took together, looked at twice a second; `output` is the executed notebook, `html` the page.
     """
 
     lesson: str
@@ -141,6 +142,7 @@ class RunResult:
     problems: list[Problem]
     seconds: float
     cells: list[tuple[int, float]]
+    peak_bytes: int
     output: Path
     html: Path | None = None
 
@@ -157,6 +159,7 @@ class RunResult:
             "ok": self.ok,
             "problems": [problem.to_dict() for problem in self.problems],
             "seconds": round(self.seconds, 2),
+            "peak_bytes": self.peak_bytes,
             "cells": [{"cell": cell, "seconds": round(seconds, 3)} for cell, seconds in self.cells],
             "output": str(self.output),
             "html": self.html and str(self.html),
@@ -170,31 +173,35 @@ def run(
     html: str | Path | None = None,
     out: str | Path | None = None,
     timeout: float = CELL_TIMEOUT_S,
+    memory_bytes: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[RunResult]:
     """Execute lessons, or notebooks by their path, each in a fresh kernel of this interpreter, and judge them.
 
     No names: every lesson. `backend` is what `connect()` gets in the notebooks (LABKIT_BACKEND). Executed notebooks go to
-    the folder `out` (a new temporary one), pages to the folder `html` if given. `timeout` is in seconds a cell. A shipped
-    lesson runs in an empty folder of its own, any other notebook in the folder where it lies. Ctrl-C ends kernel and run.
+    the folder `out` (a new temporary one), pages to the folder `html` if given. `timeout` is in seconds a cell, `memory_bytes`
+    caps what kernel and engines may take together (Linux, where control groups may be made). A shipped lesson runs in an
+    empty folder of its own, any other notebook in the folder where it lies. Ctrl-C ends kernel and run.
 
-    Raises UnknownLesson, and CourseError for a file that is not a notebook; what goes wrong inside is in the results.
+    Raises UnknownLesson, CourseError for a file that is not a notebook and for a cap that cannot be had; what goes wrong
+    inside is in the results.
     """
     todo = [(_label(path), path, read(path)) for path in map(_notebook, list(names) or lessons())]
     out = Path(out or tempfile.mkdtemp(prefix="labkit-executed-"))
     if any(path.resolve() == (out / path.name).resolve() for _, path, _ in todo):
         raise CourseError(f"The executed notebooks would replace their sources in {out}", "", "labkit run")
     env = os.environ | ({"LABKIT_BACKEND": backend} if backend else {})
+    how = {"env": env, "timeout": timeout, "memory_bytes": memory_bytes}
     results = []
     for label, path, nb in todo:
-        executed, result = _run_one(label, path, nb, env, timeout, on_progress or (lambda progress: None))
+        executed, result = _run_one(label, path, nb, how, on_progress or (lambda progress: None))
         output = place_text(text_of(executed), out / path.name)
         page = place_text(render(executed, path.stem), Path(html) / f"{path.stem}.html") if html else None
         results.append(RunResult(label, path, output=output, html=page, **result))
     return results
 
 
-def _run_one(label, path, nb, env, timeout, on_progress) -> tuple[NotebookNode, dict]:
+def _run_one(label, path, nb, how, on_progress) -> tuple[NotebookNode, dict]:
     from labkit._watched_run import watched_run
 
     began = time.monotonic()
@@ -205,8 +212,9 @@ def _run_one(label, path, nb, env, timeout, on_progress) -> tuple[NotebookNode, 
     shipped = path.parent.resolve() == paths.notebooks_dir().resolve()
     place = tempfile.TemporaryDirectory(prefix="labkit-") if shipped else nullcontext(path.parent.resolve())
     with place as cwd:
-        evidence = watched_run(nb, cwd=Path(cwd), env=env, timeout=timeout, on_cell=on_cell)
-    found = {"problems": judge(evidence), "seconds": time.monotonic() - began, "cells": _times(evidence.executed)}
+        evidence = watched_run(nb, cwd=Path(cwd), on_cell=on_cell, **how)
+    took = {"seconds": time.monotonic() - began, "peak_bytes": evidence.peak_bytes}
+    found = {"problems": judge(evidence), "cells": _times(evidence.executed), **took}
     evidence.executed.metadata.pop("widgets", None)  # megabytes of plotly, and the gate has read it
     return evidence.executed, found
 

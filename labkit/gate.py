@@ -34,6 +34,7 @@ KINDS = {
     "early-exit": "the notebook ended itself",
     "kernel-died": "the kernel's process ended",
     "timeout": "a cell took longer than it may",
+    "memory": "a process was ended because the run reached its cap on memory",
     "unrun": "a cell was never executed",
     "warning": "a warning that the notebook's metadata does not allow",
     "stale": "the notebook was saved with outputs",
@@ -71,7 +72,8 @@ class Evidence:
     """What one run left behind; cells are counted from 0 here, as in `nb.cells`.
 
     `source` is the notebook as it was saved and `executed` as it came out; `replies` hold the kernel's execute_reply of
-    each cell; `records` are the probe's; `stopped` is (kind, cell, message) when the run could not go on.
+    each cell; `records` are the probe's; `stopped` is (kind, cell, message) when the run could not go on; `peak_bytes` is the
+    most memory that the kernel and its engines took, `memory_kills` how many of them the system ended for it.
     """
 
     source: dict
@@ -79,6 +81,8 @@ class Evidence:
     replies: dict[int, dict] = field(default_factory=dict)
     records: list[dict] = field(default_factory=list)
     stopped: tuple[str, int, str] | None = None
+    peak_bytes: int = 0
+    memory_kills: int = 0
 
 
 def judge(evidence: Evidence) -> list[Problem]:
@@ -92,6 +96,7 @@ def judge(evidence: Evidence) -> list[Problem]:
         *_unrun(evidence),
         *_warned(evidence),
         *_too_quiet(evidence, tagged - {i for _, i, _ in failures}),
+        *_starved(evidence),
         *_blind(evidence),
     ]
     ordered = sorted(dict.fromkeys(found), key=lambda it: (it[1] is None, it[1] or 0))
@@ -207,6 +212,12 @@ def _warned(evidence: Evidence) -> Iterator[Found]:
 def _too_quiet(evidence: Evidence, cells: set[int]) -> Iterator[Found]:
     for i in cells & evidence.replies.keys():
         yield "did-not-raise", i, "tagged raises-exception, and nothing failed in it"
+
+
+def _starved(evidence: Evidence) -> Iterator[Found]:
+    """An engine that the system ended for its memory may be started again by the lesson, and nobody would know."""
+    if evidence.memory_kills:
+        yield "memory", None, f"processes ended because the memory allowed was used up: {evidence.memory_kills}"
 
 
 def _blind(evidence: Evidence) -> Iterator[Found]:

@@ -211,6 +211,7 @@ def test_a_shipped_lesson_runs_in_this_interpreter_and_an_empty_folder(small_cou
     assert result.output == tmp_path / "out" / "00_start.ipynb" and result.html == tmp_path / "site" / "00_start.html"
     assert "LABKIT_BACKEND" in result.html.read_text(encoding="utf-8")
     assert json.loads(json.dumps(result.to_dict()))["cells"][0]["cell"] == 1
+    assert 10**7 < result.peak_bytes < 10**9, "a kernel that does nothing much"
 
 
 def test_another_notebook_runs_where_it_lies_and_widgets_are_not_kept(tmp_path):

@@ -197,6 +197,11 @@ def test_a_quiet_run_is_green():
     assert judge(evidence("1", "2")) == []
 
 
+def test_a_process_that_was_ended_for_its_memory_is_told_though_every_cell_ran():
+    (problem,) = judge(evidence("1", memory_kills=2))
+    assert (problem.kind, problem.cell) == ("memory", None) and "2" in problem.message
+
+
 @pytest.mark.parametrize("records", [[], [START], [END]])
 def test_a_silent_probe_is_no_proof(records):
     assert [problem.kind for problem in judge(evidence("1", records=records))] == ["gate"]

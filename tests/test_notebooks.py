@@ -13,3 +13,4 @@ def test_lesson_is_really_green(lesson, require, artifacts):
         require(engine, here[engine], here[engine].fix)
     (result,) = course.run([lesson.id], html=artifacts / "html", out=artifacts / "executed")
     assert result.ok, "\n".join(map(str, result.problems))
+    assert result.peak_bytes <= lesson.memory_gb * 1e9, "more memory than data/lessons.toml says that the lesson takes"

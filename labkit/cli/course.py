@@ -52,7 +52,7 @@ def lab(
     raise typer.Exit(open_lab(folder, browser=browser, port=port))
 
 
-@app.command(epilog="Example: **labkit run 00 01 --html site/**")
+@app.command(epilog="Example: **labkit run 00 01 --html site/**; **labkit run --memory 2** as on Binder")
 def run(
     lessons: Annotated[
         list[str] | None, typer.Argument(help="Numbers, names or notebook files; all lessons if none.")
@@ -61,6 +61,9 @@ def run(
     html: Annotated[Path | None, typer.Option(help="Also write the executed lessons as HTML into this folder.")] = None,
     out: Annotated[Path | None, typer.Option(help="Keep the executed notebooks in this folder.")] = None,
     timeout: Annotated[int, typer.Option(help="Longest time for one cell, in seconds.")] = 600,
+    memory: Annotated[
+        float | None, typer.Option(help="Allow a lesson so many GB, as on Binder (2) or a small machine.", min=0.1)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run lessons in fresh kernels and say whether they are really green. Exit status 1 if one is not."""
@@ -73,6 +76,7 @@ def run(
         html=html,
         out=out,
         timeout=timeout,
+        memory_bytes=round(memory * 1e9) if memory else None,
         on_progress=lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells),
     )
     line.clear()
@@ -110,7 +114,8 @@ def _print_result(result) -> None:
     slowest = max(result.cells, key=lambda cell: cell[1], default=(0, 0.0))
     verdict = "green" if result.ok else "RED  "
     pace = f"{len(result.cells)} cells, slowest {slowest[0]} with {slowest[1]:.1f} s"
-    print_out(f"{verdict} {result.lesson}  {result.seconds:.1f} s, {pace}")
+    memory = f"memory at most {result.peak_bytes / 1e9:.2f} GB"
+    print_out(f"{verdict} {result.lesson}  {result.seconds:.1f} s, {pace}, {memory}")
     for problem in result.problems:
         print_out(f"      {problem}")
     if result.problems:

@@ -13,7 +13,6 @@ from scripted_stream import DROP, ROLE, Status, end, scripted, text
 
 from labkit.bench.check import against_timings
 from labkit.bench.compare import compare, ratios
-from labkit.bench.footprint import footprint
 from labkit.bench.load import Answer
 from labkit.bench.results import Engine, Round, summary
 from labkit.bench.serving import WARM_UP, Plan, ignore_eos, measure, one_round
@@ -136,18 +135,6 @@ def test_ratios_pair_the_rounds_and_carry_their_range():
 def test_an_engine_that_ended_early_is_compared_as_far_as_it_came():
     found = ratios([engine("first", 4.0, 2.0), engine("second", 8.0)])
     assert [one.ratio.low for one in found] == [one.ratio.high for one in found] and len(found) == 3
-
-
-def test_memory_is_that_of_whoever_listens():
-    with scripted(GOOD) as server:
-        found = footprint(server.endpoint)
-    assert found.rss_bytes > 2**20 and found.processes >= 1
-
-
-def test_memory_of_nobody_is_unknown():
-    with scripted(GOOD) as server:
-        endpoint = server.endpoint
-    assert footprint(endpoint) is None
 
 
 # ---- the real engine -------------------------------------------------------------------------------------------------
