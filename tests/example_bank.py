@@ -6,7 +6,7 @@ Here are the checkers; the texts and answers lie in example_exercises/99.1.toml 
 import sys
 from pathlib import Path
 
-from labkit.exercises import cases, require, show, wrong
+from labkit.exercises import cases, require, require_function, show, wrong
 from labkit.exercises.rows import made, read
 
 FILES = sorted((Path(__file__).parent / "example_exercises").glob("99.*.toml"))
@@ -19,7 +19,7 @@ def check_threads(threads, cores):
 
 
 def check_thermostat(thermostat):
-    require(callable(thermostat), f"{show(thermostat)} is not a function.")
+    require_function(thermostat)
     if thermostat(15) == "off" and thermostat(25) == "on":
         wrong("the comparison is turned round: 15 degrees is colder than the setpoint.", look="your `if`")
     cases(thermostat, [(15, "on"), (20, "off"), (25, "off")])

@@ -17,7 +17,7 @@ loops that never end, are taken care of. Sentences are plain text; the only mark
 values into them with `show(value)`.
 
     def check_switch(switch):
-        require(callable(switch), f"{show(switch)} is not a function.")
+        require_function(switch)
         require(switch(17) == "on", "you compare the wrong way round: 17 is below the setpoint.")
         cases(switch, [(20, "off"), (25, "off")])
 
@@ -55,15 +55,16 @@ from __future__ import annotations
 from functools import cache
 
 from labkit.exercises.banks import find
-from labkit.exercises.core import Answers, Exercise, Verdict, Wrong, cases, require, wrong
+from labkit.exercises.core import Answers, Exercise, Verdict, Wrong
 from labkit.exercises.journal import Progress, progress
-from labkit.exercises.message import Message, show
+from labkit.exercises.message import Message, code, show
+from labkit.exercises.requirements import cases, raises, require, require_function, returned, wrong
 from labkit.exercises.session import Session
 
 __all__ = [
     "exercise", "progress",
-    "Exercise", "Answers", "Wrong", "wrong", "require", "cases", "show",
-    "Session", "Verdict", "Message", "Progress",
+    "wrong", "require", "require_function", "returned", "raises", "cases", "show", "code",
+    "Exercise", "Answers", "Wrong", "Session", "Verdict", "Message", "Progress",
 ]  # fmt: skip
 
 

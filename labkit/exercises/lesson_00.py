@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from labkit.errors import ContextTooLong
-from labkit.exercises import cases, require, show
+from labkit.exercises import cases, raises, require, require_function, show
 
 # -- What runs here -----------------------------------------------------------------------------------------------------
 
 
 def check_weight_bytes(weight_bytes):
-    require(callable(weight_bytes), f"{show(weight_bytes)} is not a function.")
+    require_function(weight_bytes)
     small = weight_bytes(1_000_000, 8)
     require(small != 8_000_000, "you counted bits; a byte is 8 bits.")
     require(small == 1_000_000, f"a million weights of 8 bits are a million bytes, and you returned {show(small)}.")
@@ -42,7 +42,7 @@ def check_messages(messages):
 
 
 def check_decode_speed(decode_speed):
-    require(callable(decode_speed), f"{show(decode_speed)} is not a function.")
+    require_function(decode_speed)
     got = decode_speed(0.0, [2.0, 3.0, 4.0, 5.0, 6.0])
     require(
         abs(got - 5 / 6) > 1e-6, "you counted the wait for the first token; that is reading the prompt, not writing."
@@ -60,7 +60,7 @@ def check_decode_speed(decode_speed):
 
 
 def check_throughput(throughput):
-    require(callable(throughput), f"{show(throughput)} is not a function.")
+    require_function(throughput)
     together = throughput([(0.0, 3.0, 48), (0.0, 3.0, 48), (0.0, 3.0, 48), (0.0, 3.0, 48)])
     require(
         abs(together - 16) > 1e-6,
@@ -108,7 +108,7 @@ class _Engine:
 
 
 def check_ask(ask):
-    require(callable(ask), f"{show(ask)} is not a function.")
+    require_function(ask)
     require(ask(_Engine(), "hello") == "Paris.", "when all goes well, the answer's text should come back.")
     error = ContextTooLong("too long", "one window", "a shorter prompt")
     try:
@@ -116,8 +116,6 @@ def check_ask(ask):
     except ContextTooLong:
         require(False, "the error came through; catch `LabkitError` and return its `fix`.")
     require(got == error.fix, f"the learner should see what to try, {show(error.fix)}; you returned {show(got)}.")
-    try:
-        ask(_Engine(ZeroDivisionError("a bug of your own")), "hello")
-    except ZeroDivisionError:
-        return
-    require(False, "you also swallowed a bug that is not the engine's; catch `LabkitError` and nothing wider.")
+    buggy = _Engine(ZeroDivisionError("a bug of your own"))
+    because = "you also swallowed a bug that is not the engine's; catch `LabkitError` and nothing wider."
+    raises(ZeroDivisionError, lambda: ask(buggy, "hello"), because)

@@ -9,14 +9,13 @@ from labkit.agents.routes import City, city_blocks, plan_route
 from labkit.agents.shop import TOOLS
 from labkit.agents.thermostat import RoomPercept
 from labkit.agents.vacuum import Counter, Floor
-from labkit.exercises.core import cases, require
-from labkit.exercises.message import show
+from labkit.exercises import cases, require, require_function, show
 
 # -- Reflex -------------------------------------------------------------------------------------------------------------
 
 
 def check_keep_warm(keep_warm):
-    require(callable(keep_warm), f"{show(keep_warm)} is not a function.")
+    require_function(keep_warm)
     cold, hot = keep_warm(RoomPercept(17.0, False)), keep_warm(RoomPercept(23.0, True))
     require((cold, hot) != ("off", "on"), "it is turned round: at 17 degrees you switch off, at 23 on.")
     cases(keep_warm, [(RoomPercept(17.0, False), "on"), (RoomPercept(23.0, True), "off")])
@@ -43,7 +42,7 @@ def _clean(choose) -> History:
 
 
 def check_choose_way(choose_way):
-    require(callable(choose_way), f"{show(choose_way)} is not a function.")
+    require_function(choose_way)
     free, visits = {"right": (1, 0), "left": (-1, 0)}, {(0, 0): 1, (1, 0): 5, (-1, 0): 2}
     way = choose_way(free, visits)
     require(way in MOVES, f"it should return a way, such as `left`; yours returned {show(way)}.")
@@ -59,7 +58,7 @@ def check_choose_way(choose_way):
 
 
 def check_estimate(estimate):
-    require(callable(estimate), f"{show(estimate)} is not a function.")
+    require_function(estimate)
     for here, goal in [((3, 1), (3, 4)), ((9, 2), (4, 8)), ((5, 5), (0, 5)), ((2, 2), (2, 2))]:
         moves, said = city_blocks(here, goal), estimate(here, goal)
         because = f"it says too much: from {here} to {goal} are {moves} moves, you said {show(said)}"
@@ -74,24 +73,24 @@ def check_estimate(estimate):
 # -- Utility ------------------------------------------------------------------------------------------------------------
 
 
-def _pay(minutes: float) -> float:
+def pay(minutes: float) -> float:
     return 10 - max(0, minutes - 30)  # a euro less for each minute after half an hour
 
 
 def check_expected_utility(expected_utility):
-    require(callable(expected_utility), f"{show(expected_utility)} is not a function.")
-    got = expected_utility([(0.75, 12), (0.25, 48)], _pay)
+    require_function(expected_utility)
+    got = expected_utility([(0.75, 12), (0.25, 48)], pay)
     require(
-        abs(got - _pay(21)) > 1e-9,
+        abs(got - pay(21)) > 1e-9,
         "you took the utility of the mean time. No trip takes the mean time; take the mean of the utilities.",
     )
-    require(abs(got - _pay(48)) > 1e-9, "you counted only the worst case, however rare it is.")
+    require(abs(got - pay(48)) > 1e-9, "you counted only the worst case, however rare it is.")
     require(
         abs(got - 1.0) > 1e-9, "you averaged the two outcomes as if they were equally likely; weigh each by its chance."
     )
     cases(
         expected_utility,
-        [([(0.75, 12), (0.25, 48)], _pay, 5.5), ([(1.0, 20)], _pay, 10.0), ([(0.5, 4), (0.5, 6)], float, 5.0)],
+        [([(0.75, 12), (0.25, 48)], pay, 5.5), ([(1.0, 20)], pay, 10.0), ([(0.5, 4), (0.5, 6)], float, 5.0)],
     )
 
 
@@ -106,7 +105,7 @@ def _after(learn, results) -> float:
 
 
 def check_learn(learn):
-    require(callable(learn), f"{show(learn)} is not a function.")
+    require_function(learn)
     require(
         learn(0.0, 1, 1) == 1,
         f"after one try that was liked, the share of likes is 1; you returned {show(learn(0.0, 1, 1))}.",
@@ -136,7 +135,7 @@ class _Asked:
 
 
 def check_sort_message(sort_message):
-    require(callable(sort_message), f"{show(sort_message)} is not a function.")
+    require_function(sort_message)
     rule, model = _Asked({"parcel": "delivery"}), _Asked({"parcel": "payment", "hello": "product"})
     got = sort_message("parcel", rule, model)
     require(got != "payment", "you asked the model although the rule had an answer, and believed the model.")
@@ -151,7 +150,7 @@ def check_sort_message(sort_message):
 
 
 def check_allowed(allowed):
-    require(callable(allowed), f"{show(allowed)} is not a function.")
+    require_function(allowed)
     both = "How much are the boots, and where is order 1003?"
     first = set(allowed(both, {}, []))
     require("answer" not in first, "nothing has been found yet; an answer now would be made up.")

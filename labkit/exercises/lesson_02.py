@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from labkit.exercises.core import require
-from labkit.exercises.message import show
+from labkit.exercises import require, require_function, returned, show
 
 # -- Memory -------------------------------------------------------------------------------------------------------------
 
 
 def check_kv_cache_bytes(kv_cache_bytes):
-    require(callable(kv_cache_bytes), f"{show(kv_cache_bytes)} is not a function.")
+    require_function(kv_cache_bytes)
     small = kv_cache_bytes(30, 3, 64, 2048)
     require(small != 11_520 and small != 23_040, "that is one token's part; the cache has one for each token.")
     require(
@@ -31,9 +30,9 @@ def check_kv_cache_bytes(kv_cache_bytes):
 
 
 def check_break_even(break_even):
-    require(callable(break_even), f"{show(break_even)} is not a function.")
+    require_function(break_even)
     found = break_even(900, 0.0001, 0.0004)
-    require(found is not None, "it returned nothing; return the number of tasks.")
+    returned(found, "the number of tasks")
     require(
         abs(found - 2_250_000) > 1,
         "your own tasks cost something, too: what you save on each is the difference.",
@@ -50,7 +49,7 @@ def check_break_even(break_even):
 
 
 def check_escalate(escalate):
-    require(callable(escalate), f"{show(escalate)} is not a function.")
+    require_function(escalate)
     sure, unsure = {"yes": -0.1, "no": -3.1}, {"yes": -0.9, "no": -0.8}
     require(escalate(unsure, 1.0), "-0.8 leads before -0.9 by 0.1: less than 1, so it should escalate.")
     require(not escalate(sure, 1.0), "-0.1 leads before -3.1 by 3: at least 1, so it should stay.")
@@ -84,7 +83,7 @@ def _fails(request):
 
 
 def check_answer(answer):
-    require(callable(answer), f"{show(answer)} is not a function.")
+    require_function(answer)
     label, left = _asked(answer, False, lambda request: ("small", 0.95))
     require(label == "small", f"the small model was sure: its label stands; yours gave {show(label)}.")
     require(not left, "the small model was sure, and the big one was asked all the same.")
@@ -120,7 +119,7 @@ POINTS = (
 
 
 def check_pick(pick):
-    require(callable(pick), f"{show(pick)} is not a function.")
+    require_function(pick)
     found = pick(POINTS, 0.8)
     require(found is not POINTS[4], "that is the best quality; a cheaper point is good enough.")
     require(found is not POINTS[0], "that is the cheapest point; it has 0.6, and 0.8 is wanted.")

@@ -6,20 +6,16 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from labkit.exercises.core import require
-from labkit.exercises.message import show
+from labkit.exercises import require, require_function, returned, show
 
 # -- By hand ------------------------------------------------------------------------------------------------------------
 
 
 def check_quantize_block(quantize_block):
-    require(callable(quantize_block), f"{show(quantize_block)} is not a function.")
+    require_function(quantize_block)
     block = np.array([0.5, -1.27, 0.0, 0.016])
     found = quantize_block(block)
-    require(
-        isinstance(found, tuple) and len(found) == 2,
-        f"it should return two things, the scale and the whole numbers; yours returned {show(found)}.",
-    )
+    returned(found, "two things, the scale and the whole numbers", tuple, parts=2)
     scale, numbers = found
     require(scale > 0, "the largest weight counts without its sign: use `np.abs`.")
     require(
@@ -39,7 +35,7 @@ def check_quantize_block(quantize_block):
 
 
 def check_bits_per_weight(bits_per_weight):
-    require(callable(bits_per_weight), f"{show(bits_per_weight)} is not a function.")
+    require_function(bits_per_weight)
     q8 = bits_per_weight(32, 8, 16)
     require(q8 != 24, "the scale is shared: divide its bits by the number of weights.")
     require(q8 == 8.5, f"Q8_0, 32 numbers of 8 bits and a scale of 16, takes 8.5 bits a weight; yours says {show(q8)}.")
@@ -66,7 +62,7 @@ LEVELS = (
 
 
 def check_choose_level(choose_level):
-    require(callable(choose_level), f"{show(choose_level)} is not a function.")
+    require_function(choose_level)
     found = choose_level(LEVELS, 150, 0.1)
     require(found is not LEVELS[3], "you chose Q2_K, which loses 0.6: more than the most allowed, 0.1.")
     require(found is not LEVELS[2], "two levels keep the limits; you chose the slower one.")
@@ -83,7 +79,7 @@ def check_choose_level(choose_level):
 
 
 def check_tipped_by(tipped_by):
-    require(callable(tipped_by), f"{show(tipped_by)} is not a function.")
+    require_function(tipped_by)
     require(
         tipped_by(0.5, 0.4, 0.3) == "nothing", "at 0.5, 0.4 and 0.3 the answer never changed sign: return `nothing`."
     )
@@ -101,10 +97,10 @@ def check_tipped_by(tipped_by):
 
 
 def check_fragile(fragile):
-    require(callable(fragile), f"{show(fragile)} is not a function.")
+    require_function(fragile)
     margins = {"tied": 0.1, "sure": 2.1, "other": -0.2, "edge": 0.3, "wrong": -4.0}
     found = fragile(margins, 0.3)
-    require(found is not None, "it returned nothing; return the names.")
+    returned(found, "the names")
     require("sure" not in found, "a lead of 2.1 cannot be turned by a push of 0.3.")
     require("wrong" not in found, "-4.0 is as sure as +4.0, only of something else: take `abs`.")
     require("other" in found, "-0.2 is nearly tied as well: a push of 0.3 can turn it.")
@@ -118,7 +114,7 @@ def check_fragile(fragile):
 
 
 def check_widest_that_fits(widest_that_fits):
-    require(callable(widest_that_fits), f"{show(widest_that_fits)} is not a function.")
+    require_function(widest_that_fits)
     levels = {"Q4_0": 4.5, "F16": 16.0, "Q8_0": 8.5}
     found = widest_that_fits(8_000_000_000, 9_000_000_000, levels)
     require(found != "F16", "8 billion weights of 16 bits are 16 GB: divide bits by 8 to get bytes.")
@@ -131,12 +127,9 @@ def check_widest_that_fits(widest_that_fits):
 
 
 def check_agreed(agreed):
-    require(callable(agreed), f"{show(agreed)} is not a function.")
+    require_function(agreed)
     found = agreed([5, 7, 9, 2], [5, 7, 8, 2])
-    require(
-        isinstance(found, tuple) and len(found) == 2,
-        f"return two numbers, the places that agree and the places that count; yours returned {show(found)}.",
-    )
+    returned(found, "two numbers, the places that agree and the places that count", tuple, parts=2)
     require(
         found[0] != 3,
         "the 2 at the end stands behind a difference, where the two had different words before: it counts for nothing.",

@@ -6,15 +6,14 @@ import jsonschema  # noqa: F401 - its first import takes seconds on a busy machi
 import pydantic  # noqa: F401
 
 from labkit.errors import BadTool
-from labkit.exercises.core import cases, require, wrong
-from labkit.exercises.message import show
+from labkit.exercises import cases, require, require_function, returned, show, wrong
 from labkit.tools import as_tool
 from labkit.tools.rates import Outcome
 from labkit.tools.schema import check as problems
 
 
 def _tool(function):
-    require(callable(function), f"{show(function)} is not a function.")
+    require_function(function)
     try:
         return as_tool(function)
     except BadTool as error:
@@ -69,7 +68,7 @@ def check_parcel(parcel):
 
 
 def check_choose_tool(choose_tool):
-    require(callable(choose_tool), f"{show(choose_tool)} is not a function.")
+    require_function(choose_tool)
     nothing = choose_tool({"refund": -1.5, "delivery": -2.0})
     require(nothing == "none", f"both odds are below 0, so no tool fits; you returned {show(nothing)}.")
     require(choose_tool({}) == "none", "without any tool the answer is `none` as well.")
@@ -85,7 +84,7 @@ def check_choose_tool(choose_tool):
 
 
 def check_made_up(made_up):
-    require(callable(made_up), f"{show(made_up)} is not a function.")
+    require_function(made_up)
     said = "Where is order A-1002? I am Ana."
     require(list(made_up({"order_id": "A-1002"}, said)) == [], "`A-1002` stands in the text, and you call it made up.")
     require(
@@ -136,9 +135,9 @@ SAMPLE = [_outcome(True, True)] * 3 + [_outcome(True)] * 5 + [_outcome(False, ab
 
 
 def check_two_rates(two_rates):
-    require(callable(two_rates), f"{show(two_rates)} is not a function.")
+    require_function(two_rates)
     got = two_rates(SAMPLE)
-    require(isinstance(got, tuple) and len(got) == 2, f"it should return two shares; yours returned {show(got)}.")
+    returned(got, "two shares", tuple, parts=2)
     calls, abstentions = got
     require(calls != 0.3, "you divided the right calls by all ten outcomes; only in eight of them was a call wanted.")
     require(abs(calls - 3 / 8) < 1e-9, f"3 of the 8 wanted calls are right, that is 0.375, not {show(calls)}.")
@@ -166,10 +165,10 @@ def _responses():
 
 
 def check_called(called):
-    require(callable(called), f"{show(called)} is not a function.")
+    require_function(called)
     busy, quiet, talk = _responses()
     names = called(busy)
-    require(isinstance(names, list), f"it should return a list of names; yours returned {show(names)}.")
+    returned(names, "a list of names", list)
     require(called(talk) == [], "the model only wrote about a call. That is a text; nothing was called.")
     require(called(quiet) == [], f"nothing was called there; you returned {show(called(quiet))}.")
     require(names != ["find"], "you stopped at the first call; the run went on and made another.")

@@ -6,7 +6,7 @@ import json
 from types import SimpleNamespace
 
 from labkit.errors import CourseError, EngineTimeout, LabkitError
-from labkit.exercises import cases, require, show
+from labkit.exercises import cases, raises, require, require_function, show
 
 # -- Install ------------------------------------------------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ class _Shelf:
 
 
 def check_open_model(open_model):
-    require(callable(open_model), f"{show(open_model)} is not a function.")
+    require_function(open_model)
     shelf = _Shelf()
     model = open_model(shelf, "here")
     require(model is shelf.here, f"it should return what the catalogue gave; yours returned {show(model)}.")
@@ -59,7 +59,7 @@ BUILDS = [("m-cpu", CPU, 4.9), ("m-cuda", CUDA, 3.4), ("m-npu", QNN, 3.0)]
 
 
 def check_pick_variant(pick_variant):
-    require(callable(pick_variant), f"{show(pick_variant)} is not a function.")
+    require_function(pick_variant)
     only_cpu = pick_variant(BUILDS, [CPU], 16)
     require(
         only_cpu == "m-cpu", f"only the CPU provider is there, and you chose {show(only_cpu)}: it would not even load."
@@ -83,7 +83,7 @@ CLAIMS = {"qwen2.5-0.5b": (494_032_768, 500e6), "phi-4-mini": (3_836_021_760, 2.
 
 
 def check_sizes(bits_per_weight, possible):
-    require(callable(bits_per_weight), f"{show(bits_per_weight)} is not a function.")
+    require_function(bits_per_weight)
     got = bits_per_weight(1_000_000, 1_000_000)
     require(got != 1, "you counted bytes for each weight; a byte is 8 bits.")
     cases(bits_per_weight, [(1_000_000, 1_000_000, 8.0), (4_500_000, 8_000_000, 4.5)])
@@ -116,7 +116,7 @@ class _Gate:
 def check_make_agent(make_agent):
     from agent_framework import Agent
 
-    require(callable(make_agent), f"{show(make_agent)} is not a function.")
+    require_function(make_agent)
     gate = _Gate()
     agent = make_agent(gate)
     require(isinstance(agent, Agent), f"it should return an `agent_framework.Agent`, not {show(agent)}.")
@@ -167,7 +167,7 @@ def _seen(process_request, endpoint: _Endpoint, text: str) -> object:
 
 
 def check_process_request(process_request):
-    require(callable(process_request), f"{show(process_request)} is not a function.")
+    require_function(process_request)
     good = _Endpoint()
     got = process_request(good, "Where is order 1002?", _look_up)
     require(got == {"ok": True, "answer": "On Thursday."}, f"when all goes well, you returned {show(got)}.")
@@ -188,11 +188,11 @@ def check_process_request(process_request):
     require(not unasked.asked, "no such order, and you let the model answer all the same: it will make one up.")
     kind = got.get("error") if isinstance(got, dict) else got
     require(kind == "CourseError", f"there is no order 9999; the caller gets {show(got)}.")
-    try:
-        process_request(_Endpoint(ZeroDivisionError("a bug")), "Where is order 1002?", _look_up)
-    except ZeroDivisionError:
-        return
-    require(False, "you swallowed a bug of your own program; catch `labkit.LabkitError` and nothing wider.")
+    raises(
+        ZeroDivisionError,
+        lambda: process_request(_Endpoint(ZeroDivisionError("a bug")), "Where is order 1002?", _look_up),
+        "you swallowed a bug of your own program; catch `labkit.LabkitError` and nothing wider.",
+    )
 
 
 # -- Routing ------------------------------------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ DESKS = {"delivery": "customer_service", "payment": "customer_service", "product
 
 
 def check_route(route):
-    require(callable(route), f"{show(route)} is not a function.")
+    require_function(route)
     for label, desk in DESKS.items():
         got = route(json.dumps({"choice": label}))
         require(got == desk, f"`{label}` belongs to {desk}; yours sent it to {show(got)}.")
@@ -226,18 +226,14 @@ def _says(health, samples) -> tuple:
 
 
 def check_monitor(health, remember):
-    require(callable(health), f"{show(health)} is not a function.")
-    nothing = _says(health, {})
-    require(nothing[0] != "healthy", "nothing is loaded, and you call that healthy.")
-    require(
-        nothing == ("empty", None), f"nothing is loaded: `empty`, and no percentage at all; yours says {show(nothing)}."
-    )
+    require_function(health)
+    none = _says(health, {})
+    require(none[0] != "healthy", "nothing is loaded, and you call that healthy.")
+    require(none == ("empty", None), f"nothing is loaded: `empty`, and no percentage at all; yours says {show(none)}.")
     idle = _says(health, {"a": IDLE, "b": BUSY})
     require(idle == ("healthy", 100), f"a model that answers and has no work is healthy; yours says {show(idle)}.")
-    one_bad = _says(health, {"a": IDLE, "b": DOWN})
-    require(
-        one_bad == ("degraded", 50), f"one of two does not answer: `degraded`, 50 percent; yours says {show(one_bad)}."
-    )
+    half = _says(health, {"a": IDLE, "b": DOWN})
+    require(half == ("degraded", 50), f"one of two does not answer: `degraded`, 50 percent; yours says {show(half)}.")
     down = _says(health, {"a": DOWN, "b": DOWN})
     require(down == ("down", 0), f"none of two answers: `down`, 0 percent; yours says {show(down)}.")
     history = []
@@ -281,15 +277,8 @@ def check_resources(to_unload, may_load):
 
 # -- Configure ----------------------------------------------------------------------------------------------------------
 
-READS = {
-    "quantization": "llama.cpp",
-    "context_length": "both",
-    "threads": "both",
-    "gpu_layers": "llama.cpp",
-    "memory_lock": "llama.cpp",
-    "numa": "llama.cpp",
-    "execution_provider": "ONNX Runtime",
-}
+READS = dict.fromkeys(("quantization", "gpu_layers", "memory_lock", "numa"), "llama.cpp")
+READS |= {"context_length": "both", "threads": "both", "execution_provider": "ONNX Runtime"}
 BECAUSE = {
     "quantization": "`Q5_K_M` names a format of GGUF files; an ONNX folder was rounded when it was made",
     "context_length": "every engine has to know how long a conversation may be",
@@ -305,5 +294,5 @@ def check_reads(reads):
     require(isinstance(reads, dict), f"{show(reads)} is not a dict of setting to engine.")
     missing = READS.keys() - reads.keys()
     require(not missing, f"{show(sorted(missing))} is missing.")
-    for setting, engine in READS.items():
-        require(reads[setting] == engine, f"`{setting}` is not for {show(reads[setting])}: {BECAUSE[setting]}.")
+    for setting, because in BECAUSE.items():
+        require(reads[setting] == READS[setting], f"`{setting}` is not for {show(reads[setting])}: {because}.")

@@ -8,7 +8,7 @@ import json
 import threading
 import types
 
-from labkit.exercises import cases, require, show
+from labkit.exercises import cases, require, require_function, show
 
 # -- Install ------------------------------------------------------------------------------------------------------------
 
@@ -32,7 +32,7 @@ class _Registry:
 
 
 def check_ensure_model(ensure_model):
-    require(callable(ensure_model), f"{show(ensure_model)} is not a function.")
+    require_function(ensure_model)
     good = _Registry(*FETCHED, SUCCESS)
     got = ensure_model(good, "smollm2:135m")
     require(good.asked, "you never called `post`, so nothing was pulled.")
@@ -50,7 +50,7 @@ def check_ensure_model(ensure_model):
 
 
 def check_speed(speed):
-    require(callable(speed), f"{show(speed)} is not a function.")
+    require_function(speed)
     answer = {
         "message": {"content": "Paris, of course."}, "eval_count": 8, "eval_duration": 250_000_000,
         "total_duration": 1_000_000_000, "prompt_eval_count": 37,
@@ -72,7 +72,7 @@ def check_speed(speed):
 
 
 def check_route(route):
-    require(callable(route), f"{show(route)} is not a function.")
+    require_function(route)
     mild = route("Write a simple code example.")
     require(mild is not None, "you returned nothing.")
     require(
@@ -102,7 +102,7 @@ def check_route(route):
 
 
 def check_plan(plan):
-    require(callable(plan), f"{show(plan)} is not a function.")
+    require_function(plan)
     got = plan([("coder", 5), ("chat", 3), ("router", 1)], 6)
     require(isinstance(got, list), f"{show(got)} is not a list of names.")
     require(
@@ -201,7 +201,7 @@ CALM = {"reachable": True, "response_ms": 150, "load_ms": 40, "error_percent": 0
 
 
 def check_alerts(alerts):
-    require(callable(alerts), f"{show(alerts)} is not a function.")
+    require_function(alerts)
     calm = alerts(dict(CALM))
     require(isinstance(calm, list), f"{show(calm)} is not a list; a calm sample gives an empty one.")
     require(calm == [], f"nothing was wrong in this sample, and you reported {show(calm)}.")
@@ -237,7 +237,7 @@ def _told(summary_due, ticks: list[float]) -> list[float]:
 
 
 def check_summary_due(summary_due):
-    require(callable(summary_due), f"{show(summary_due)} is not a function.")
+    require_function(summary_due)
     late = _told(summary_due, [7.0 + 31.7 * tick for tick in range(120)])
     require(late, "in an hour with a sample every 31.7 seconds you told no summary: the clock never met your moment.")
     require(len(late) < 8, f"you told {len(late)} summaries in 63 minutes; six would do.")
@@ -254,7 +254,7 @@ def check_summary_due(summary_due):
 
 
 def check_broken_template(broken_template):
-    require(callable(broken_template), f"{show(broken_template)} is not a function.")
+    require_function(broken_template)
     got = broken_template([37, 24], {"guessed": [16, 24], "given": [37, 24]})
     require(got is not None and not isinstance(got, str), f"{show(got)} is not a list; there may be none or several.")
     require("given" not in got, "`given` reads exactly what it should, and you call it broken.")
@@ -273,7 +273,7 @@ def check_broken_template(broken_template):
 
 
 def check_is_safe(is_safe):
-    require(callable(is_safe), f"{show(is_safe)} is not a function.")
+    require_function(is_safe)
     require(is_safe("0.17.1") is True, "0.17.1 is the version that has the repair.")
     require(is_safe("0.9.6") is False, "0.9.6 is older: as texts, 9 comes after 1, but these are numbers.")
     require(is_safe("0.17.0") is False, "0.17.0 still has the fault; only the last part tells.")

@@ -6,8 +6,7 @@ import queue
 import threading
 from concurrent.futures import Future
 
-from labkit.exercises.core import require
-from labkit.exercises.message import show
+from labkit.exercises import raises, require, require_function, returned, show
 
 # -- Install ------------------------------------------------------------------------------------------------------------
 
@@ -32,7 +31,7 @@ class _Server:
 
 
 def check_wait_until_ready(wait_until_ready):
-    require(callable(wait_until_ready), f"{show(wait_until_ready)} is not a function.")
+    require_function(wait_until_ready)
 
     def outcome(server: _Server, seconds: float):
         return wait_until_ready(server.is_ready, server.is_alive, seconds, server.sleep)
@@ -56,12 +55,9 @@ BAD_FLAGS = {
 
 
 def check_serve_command(serve_command):
-    require(callable(serve_command), f"{show(serve_command)} is not a function.")
+    require_function(serve_command)
     command = serve_command("some/model", 8001)
-    require(
-        isinstance(command, list),
-        f"return a list of words, which no shell has to take apart; yours is {show(command)}.",
-    )
+    returned(command, "a list of words, which no shell has to take apart", list)
     words = " ".join(str(part) for part in command).replace("=", " ").split()
     for flag, why in BAD_FLAGS.items():
         require(flag not in words, f"leave out `{flag}`: {why}.")
@@ -77,7 +73,7 @@ def check_serve_command(serve_command):
 
 
 def check_choose_server(choose_server):
-    require(callable(choose_server), f"{show(choose_server)} is not a function.")
+    require_function(choose_server)
     free = choose_server("capable", {"light": 0, "balanced": 3, "capable": 9})
     require(free == "capable", f"`capable` has 9 in hand, which is below 10: take it; yours took {show(free)}.")
     other = choose_server("capable", {"light": 7, "balanced": 3, "capable": 10})
@@ -89,7 +85,7 @@ def check_choose_server(choose_server):
 
 
 def check_ask_server(ask_server):
-    require(callable(ask_server), f"{show(ask_server)} is not a function.")
+    require_function(ask_server)
     in_hand, seen = {"a": 0, "b": 4}, []
 
     def ask():
@@ -104,12 +100,9 @@ def check_ask_server(ask_server):
     def fail():
         raise TimeoutError("no answer within 30 s")
 
-    try:
-        ask_server("a", in_hand, fail)
-    except TimeoutError:
-        require(in_hand["a"] == 0, "when `ask()` raises, the count stays up: use `try` and `finally`.")
-    else:
-        require(False, "when `ask()` raises, the caller should hear of it: let the error through.")
+    because = "when `ask()` raises, the caller should hear of it: let the error through."
+    raises(TimeoutError, lambda: ask_server("a", in_hand, fail), because)
+    require(in_hand["a"] == 0, "when `ask()` raises, the count stays up: use `try` and `finally`.")
 
 
 # -- The service that never answers -------------------------------------------------------------------------------------
@@ -131,7 +124,7 @@ def _served(chat, message: str, seconds: float = 2.0):
 
 
 def check_chat(chat):
-    require(callable(chat), f"{show(chat)} is not a function.")
+    require_function(chat)
     jobs = queue.Queue(maxsize=4)
     try:
         early = chat(jobs, "hello", 0.05)
@@ -145,12 +138,8 @@ def check_chat(chat):
     )
     require(early is TimeoutError, "nobody worked, and no TimeoutError came: give `seconds` to `future.result`.")
     require(_served(chat, "hello") == "HELLO", "return what the worker put into the future: `future.result(…)`.")
-    try:
-        _served(chat, "fail")
-    except ValueError:
-        pass
-    else:
-        require(False, "the worker's error should reach the caller; `future.result` raises it, so let it through.")
+    because = "the worker's error should reach the caller; `future.result` raises it, so let it through."
+    raises(ValueError, lambda: _served(chat, "fail"), because)
     full = queue.Queue(maxsize=1)
     full.put(("other", Future()))
     outcome = _outcome(chat, full)
@@ -194,7 +183,7 @@ process_open_fds 41
 
 
 def check_read_metric(read_metric):
-    require(callable(read_metric), f"{show(read_metric)} is not a function.")
+    require_function(read_metric)
     running = read_metric(METRICS, "vllm:num_requests_running")
     require(not isinstance(running, str), f"a metric is a number: turn {show(running)} into a float.")
     require(running == 32.0, f"32 were running; yours says {show(running)}. Lines that begin with `#` are comments.")
@@ -215,7 +204,7 @@ def check_read_metric(read_metric):
 
 
 def check_advise(advise):
-    require(callable(advise), f"{show(advise)} is not a function.")
+    require_function(advise)
     calm = {"running": 3, "waiting": 0, "latency_ms": 400}
     require(
         advise(None) == "alarm",
@@ -243,9 +232,9 @@ def _server(**changes) -> dict:
 
 
 def check_faults(faults):
-    require(callable(faults), f"{show(faults)} is not a function.")
+    require_function(faults)
     fine = faults([_server(), _server(share=0.6)], 1)
-    require(fine is not None, "it returned nothing; return the set of faults, an empty one if there is none.")
+    returned(fine, "the set of faults, an empty one if there is none")
     require(set(fine) == set(), f"0.4 and 0.6 of one GPU, no quantization: no fault; yours found {show(fine)}.")
     require(
         set(faults([_server(share=0.6), _server(share=0.7)], 1)) == {"share"},

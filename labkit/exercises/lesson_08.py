@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from labkit.errors import EngineDied, Refused
-from labkit.exercises.core import cases, require
-from labkit.exercises.message import show
+from labkit.exercises import cases, raises, require, require_function, returned, show
 
 # -- Fair ---------------------------------------------------------------------------------------------------------------
 
@@ -15,9 +14,9 @@ def _run(engine: str, tokens_per_second: float, **changes) -> dict:
 
 
 def check_differing(differing):
-    require(callable(differing), f"{show(differing)} is not a function.")
+    require_function(differing)
     alike = differing([_run("a", 50.0), _run("b", 80.0)])
-    require(alike is not None, "it returned nothing; return a set, an empty one if all is alike.")
+    returned(alike, "a set, an empty one if all is alike")
     require(
         set(alike) == set(), f"engine and speed are what is compared, not conditions; yours found {show(set(alike))}."
     )
@@ -35,9 +34,9 @@ LOG = {"launched": 0.0, "ready": 8.0, "first_sent": 10.0, "last_ended": 30.0, "w
 
 
 def check_rate(rate):
-    require(callable(rate), f"{show(rate)} is not a function.")
+    require_function(rate)
     got = rate(dict(LOG))
-    require(got is not None, "it returned nothing; return a number.")
+    returned(got, "a number")
     require(
         abs(got - 20) > 1e-6,
         "600 tokens over all 30 s has the engine's start in it. It is a figure of its own; here the clock begins with "
@@ -59,12 +58,9 @@ OURS, THEIRS = [100.0, 20.0, 150.0], [50.0, 20.0, 60.0]  # in round 2 the machin
 
 
 def check_ratio(ratio):
-    require(callable(ratio), f"{show(ratio)} is not a function.")
+    require_function(ratio)
     got = ratio(list(OURS), list(THEIRS))
-    require(
-        isinstance(got, tuple | list) and len(got) == 3,
-        f"return three numbers (median, lowest, highest); yours is {show(got)}.",
-    )
+    returned(got, "three numbers (median, lowest, highest)", tuple | list, parts=3)
     got = tuple(round(float(one), 6) for one in got)
     require(
         got[0] != round(270 / 130, 6),
@@ -84,7 +80,7 @@ def check_ratio(ratio):
 
 
 def check_break_even(break_even):
-    require(callable(break_even), f"{show(break_even)} is not a function.")
+    require_function(break_even)
     got = break_even((2.0, 1.0), (60.0, 0.5))
     require(
         got != 116,
@@ -124,7 +120,7 @@ class _Asked:
 
 
 def check_manner(manner):
-    require(callable(manner), f"{show(manner)} is not a function.")
+    require_function(manner)
     works = _Asked("works")
     require(manner(works) == "works", "it kept to the limit: `works`.")
     require(
@@ -135,13 +131,8 @@ def check_manner(manner):
     require(got == "ignored", f"it answered without an error, and 24 tokens long: `ignored`; yours said {show(got)}.")
     got = manner(_Asked("refused"))
     require(got == "refused", f"it raised `Refused`: an honest no, `refused`; yours said {show(got)}.")
-    try:
-        got = manner(_Asked("died"))
-    except EngineDied:
-        return
-    require(
-        False, f"an engine that has died said nothing about the parameter: let `EngineDied` through, not {show(got)}."
-    )
+    because = "an engine that has died said nothing about the parameter: let `EngineDied` through, not {}."
+    raises(EngineDied, lambda: manner(_Asked("died")), because)
 
 
 # -- Choose -------------------------------------------------------------------------------------------------------------
@@ -156,9 +147,9 @@ ROWS = [
 
 
 def check_pick(pick):
-    require(callable(pick), f"{show(pick)} is not a function.")
+    require_function(pick)
     got = pick(list(ROWS), 900, {"json_schema"})
-    require(isinstance(got, list), f"return a list of names; yours is {show(got)}.")
+    returned(got, "a list of names", list)
     require(
         "c" not in got, "`c` has no JSON schema, however fast it is: a requirement is not weighed, it is met or not."
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from labkit.exercises.core import cases, require
-from labkit.exercises.message import show
+from labkit.exercises import cases, require, require_function, returned, show
 from labkit.orchestration.compare import Score
 from labkit.orchestration.hops import Hop
 
@@ -17,9 +16,9 @@ HOPS = [
 
 
 def check_tokens_by_agent(tokens_by_agent):
-    require(callable(tokens_by_agent), f"{show(tokens_by_agent)} is not a function.")
+    require_function(tokens_by_agent)
     got = tokens_by_agent(HOPS)
-    require(isinstance(got, dict), f"it should return a dict, agent to tokens; yours returned {show(got)}.")
+    returned(got, "a dict, agent to tokens", dict)
     require("user" not in got, "the user has no turn: count for who answered (`hop.agent`), not who was heard.")
     require(
         got.get("writer") != 30,
@@ -38,9 +37,9 @@ SAID = [
 
 
 def check_combine(combine):
-    require(callable(combine), f"{show(combine)} is not a function.")
+    require_function(combine)
     both = combine(SAID)
-    require(isinstance(both, str), f"it should return a text; yours returned {show(both)}.")
+    returned(both, "a text", str)
     require("It arrives on Thursday." in both, "the answer of the one who did not fail is lost.")
     require("help" in both, "it does not say who failed, so the customer takes half an answer for a whole one.")
     require(
@@ -59,7 +58,7 @@ RULES = {"orders": r"\border\b", "devices": r"\b(lamp|kettle)-\d+\b"}
 
 
 def check_by_one_rule(by_one_rule):
-    require(callable(by_one_rule), f"{show(by_one_rule)} is not a function.")
+    require_function(by_one_rule)
     require(by_one_rule("Where is my order?", RULES) == "orders", "one rule matches, so its name should come back.")
     require(
         by_one_rule("WHERE IS MY ORDER?", RULES) == "orders", "people shout: the case of letters should not matter."
@@ -94,9 +93,9 @@ RUNS = [
 
 
 def check_leaks(leaks):
-    require(callable(leaks), f"{show(leaks)} is not a function.")
+    require_function(leaks)
     got = leaks(RUNS)
-    require(isinstance(got, list), f"it should return a list of places; yours returned {show(got)}.")
+    returned(got, "a list of places", list)
     require(0 not in got, "the first run went up, and it may: it is not private.")
     require(1 not in got, "the second run found the door shut: that hop has an `error`, and nothing arrived.")
     require(3 not in got, "the fourth run only says the word; look at who heard it, `hop.agent`.")
@@ -122,14 +121,14 @@ def waiting(*calls: tuple[str, dict]) -> dict:
 
 
 def check_decide(decide):
-    require(callable(decide), f"{show(decide)} is not a function.")
+    require_function(decide)
     asked = waiting(
         ("create_ticket", {"issue": "The lamp is broken"}),
         ("delete_customer", {"id": "C-101"}),
         ("create_ticket", {"issue": " "}),
     )
     answers = decide(asked)
-    require(isinstance(answers, dict), f"it should return a dict, id to response; yours returned {show(answers)}.")
+    returned(answers, "a dict, id to response", dict)
     require(set(answers) == set(asked), "every request needs an answer, a no as well: the run waits for all of them.")
     kinds = {getattr(one, "type", None) for one in answers.values()}
     require(
@@ -153,9 +152,9 @@ def fits(answer: dict, schema: dict) -> bool:
 
 
 def check_next_schema(next_schema):
-    require(callable(next_schema), f"{show(next_schema)} is not a function.")
+    require_function(next_schema)
     schema = next_schema(["orders", "devices"])
-    require(isinstance(schema, dict), f"it should return a JSON schema as a dict; yours returned {show(schema)}.")
+    returned(schema, "a JSON schema as a dict", dict)
     require(fits({"next_speaker": "orders"}, schema), "it refuses `orders`, who is a member.")
     require(
         not fits({"next_speaker": "the user's device"}, schema),
@@ -181,7 +180,7 @@ def check_choose_way(choose_way):
             name: Score(8, called, told, 1.0, tokens, seconds) for name, (called, told, tokens, seconds) in rows.items()
         }
 
-    require(callable(choose_way), f"{show(choose_way)} is not a function.")
+    require_function(choose_way)
     got = choose_way(ways(one=(8, 4, 150.0, 0.6), five=(3, 5, 430.0, 3.0)))
     require(got in ("one", "five"), f"it should return a way's name; yours returned {show(got)}.")
     require(

@@ -8,8 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from labkit.errors import ConfigError, Denied, LabkitError, NotApproved, OutOfScope
-from labkit.exercises.core import cases, require, wrong
-from labkit.exercises.message import code, show
+from labkit.exercises import cases, code, raises, require, require_function, show, wrong
 from labkit.operate.access import Access
 from labkit.operate.approval import Approvals
 from labkit.operate.checklist import look
@@ -20,7 +19,7 @@ from labkit.operate.service import Place, Service, read
 
 
 def check_verdict(verdict):
-    require(callable(verdict), f"{show(verdict)} is not a function.")
+    require_function(verdict)
     require(verdict("error", 1) != "fine", "it says fine though the service said error and the ticket is there.")
     require(verdict("success", 0) != "fine", "it believes the service: success was said, and no ticket is there.")
     require(verdict("error", 0) == "fine", "nothing was done and error was said: that is honest, so fine.")
@@ -40,7 +39,7 @@ def check_verdict(verdict):
 
 
 def check_false_share(false_share):
-    require(callable(false_share), f"{show(false_share)} is not a function.")
+    require_function(false_share)
     got = false_share(0.01, 0.8, 0.05)
     require(
         got != 0.05,
@@ -114,7 +113,7 @@ def _chain(*texts: str) -> list[dict]:
 
 
 def check_first_broken(first_broken):
-    require(callable(first_broken), f"{show(first_broken)} is not a function.")
+    require_function(first_broken)
     whole = _chain("ana read C-101", "ana read C-102", "bob read C-101", "eva said yes")
     require(first_broken([dict(one) for one in whole]) is None, "a sound chain has no broken line: return None.")
     edited = [*whole[:1], {**whole[1], "text": "nobody read C-102"}, *whole[2:]]
@@ -132,7 +131,7 @@ def check_first_broken(first_broken):
 
 
 def check_create_once(create_once):
-    require(callable(create_once), f"{show(create_once)} is not a function.")
+    require_function(create_once)
     tickets: dict = {}
     first = create_once(tickets, "wish-1", "The lamp flickers.")
     require(
@@ -146,11 +145,8 @@ def check_create_once(create_once):
     require(
         other == "T-2", "another customer has the same problem: that is another wish, and needs a ticket of its own."
     )
-    try:
-        create_once(tickets, "wish-1", "Refund my boots.")
-    except ValueError:
-        return
-    wrong("the same wish came with another issue, and was taken without a word: raise ValueError.")
+    because = "the same wish came with another issue, and was taken without a word: raise ValueError."
+    raises(ValueError, lambda: create_once(tickets, "wish-1", "Refund my boots."), because)
 
 
 # -- Too many -----------------------------------------------------------------------------------------------------------
@@ -159,7 +155,7 @@ COUNTS = {"submitted": 20, "answered": 7, "QueueFull": 10, "Expired": 2, "waitin
 
 
 def check_lost(lost):
-    require(callable(lost), f"{show(lost)} is not a function.")
+    require_function(lost)
     got = lost(dict(COUNTS))
     require(got != 13, "a refusal with a name is not lost: its client was told.")
     require(got != 1, "what runs or waits is not lost, only not ended yet.")

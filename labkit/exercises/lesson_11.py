@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
+from labkit.exercises import cases, require, require_function, returned, show
 from labkit.exercises._rules_played import ends, firings, rule_of, says_no_data
-from labkit.exercises.core import cases, require
-from labkit.exercises.message import show
 
 SAYS_GONE = "the engine is gone for a minute, and nobody is told that this figure is unknown: shorten `absent_seconds`."
 GONE = {"up": 0.0, "calls": 0.0, "calls_in_flight": 0.0}  # all else is unknown
@@ -38,10 +37,9 @@ EDGES, COUNTS = (0.1, 0.2, 0.4, 0.8), (50, 40, 5, 4, 1)
 
 
 def check_quantile(quantile):
-    require(callable(quantile), f"{show(quantile)} is not a function.")
+    require_function(quantile)
     got = quantile(EDGES, COUNTS, 0.95)
-    two = isinstance(got, tuple) and len(got) == 2
-    require(two, f"it should return two edges, as a tuple; yours returned {show(got)}.")
+    returned(got, "two edges, as a tuple", tuple, parts=2)
     half = quantile(EDGES, COUNTS, 0.5)
     require(
         half != (0.1, 0.2), "50 of 100 calls are in the first bucket, so half are at most 0.1 s: count that bucket in."
@@ -135,7 +133,7 @@ MUTE = {"up": 1.0, "requests_waiting": None, "requests_per_second": 0.1}  # an e
 
 
 def check_advise(advise):
-    require(callable(advise), f"{show(advise)} is not a function.")
+    require_function(advise)
     dead = advise([DEAD] * 10)
     require(dead != "scale_down", "the engine is dead, and you read that as little use: unknown became zero.")
     require(dead == "unknown", f"of a dead engine nothing is known; you advise {show(dead)}.")
@@ -180,7 +178,7 @@ def check_poisoned(poisoned):
 
 
 def check_series(series):
-    require(callable(series), f"{show(series)} is not a function.")
+    require_function(series)
     got = series({"model": 3, "operation": 2}, 14)
     require(got != 5 * 17, "3 models and 2 operations make 6 combinations, not 5: multiply.")
     require(got != 6, "each combination has a series for each bucket, and three more.")

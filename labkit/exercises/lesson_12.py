@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 
 from labkit.errors import ConfigError
-from labkit.exercises.core import cases, require, wrong
-from labkit.exercises.message import show
+from labkit.exercises import cases, require, require_function, returned, show, wrong
 
 # -- Presets ------------------------------------------------------------------------------------------------------------
 
@@ -37,9 +36,9 @@ def check_repaired(repaired):
 
 
 def check_left(left):
-    require(callable(left), f"{show(left)} is not a function.")
+    require_function(left)
     one_gpu = left([(0.3, 1, 1), (0.5, 1, 1), (0.7, 1, 1)], 1)
-    require(one_gpu is not None, "it returned nothing; return a number.")
+    returned(one_gpu, "a number")
     require(
         one_gpu < 0,
         "0.3, 0.5 and 0.7 of one GPU are more than it has, though each of them alone fits: add up all servers.",
@@ -61,9 +60,9 @@ def check_left(left):
 
 
 def check_wanted(wanted):
-    require(callable(wanted), f"{show(wanted)} is not a function.")
+    require_function(wanted)
     got = wanted(9, 4, 1, 8)
-    require(got is not None, "it returned nothing; return a whole number.")
+    returned(got, "a whole number")
     require(got != 2, "9 waiting requests on 2 servers are 4.5 for each, more than the 4 allowed: round up.")
     require(wanted(8, 4, 1, 8) != 3, "8 on 2 servers are exactly 4 for each: that is allowed, a third is not needed.")
     require(wanted(100, 4, 1, 8) <= 8, "a quiet limit has been passed: never more than `most`.")
@@ -100,9 +99,9 @@ def _loaded(text: str):
 
 
 def check_shared(shared):
-    require(callable(shared), f"{show(shared)} is not a function.")
+    require_function(shared)
     half = shared(1.6, 2)
-    require(half is not None, "it returned nothing; return a number.")
+    returned(half, "a number")
     require(
         not math.isclose(half, 0.2),
         "1 - 1.6/2 is the *efficiency* that is lost. With a share s, the time is s + (1 - s)/2, and the speed-up is one over that.",
@@ -122,12 +121,9 @@ ENDED = [1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0]
 
 
 def check_rates(rates):
-    require(callable(rates), f"{show(rates)} is not a function.")
+    require_function(rates)
     got = rates(list(ENDED), 5.0, 10.0)
-    require(
-        isinstance(got, tuple | list) and len(got) == 3,
-        f"return three numbers (before, during, after); yours is {show(got)}.",
-    )
+    returned(got, "three numbers (before, during, after)", tuple | list, parts=3)
     before, during, after = got
     require(
         before != 4,
@@ -166,7 +162,7 @@ class _Line:
 
 
 def check_deliver(deliver):
-    require(callable(deliver), f"{show(deliver)} is not a function.")
+    require_function(deliver)
     line = _Line()
     box = [{"id": one, "private": one == "own"} for one in ("a", "own", "busy", "gone", "b")]
     kept = [dict(one) for one in box]
@@ -174,7 +170,7 @@ def check_deliver(deliver):
         left = deliver(box, line)
     except OSError:
         require(False, "the network was gone for one entry, and your function with it: everything in the box is lost.")
-    require(isinstance(left, list), f"return a list, what is still to be kept; yours is {show(left)}.")
+    returned(left, "a list, what is still to be kept", list)
     require("own" not in line.sent, "`own` is private and was sent. That cannot be taken back.")
     ids = [one["id"] for one in left]
     require("own" in ids, "`own` may not leave, so it stays: yours threw it away.")
@@ -188,9 +184,9 @@ def check_deliver(deliver):
 
 
 def check_devices(devices):
-    require(callable(devices), f"{show(devices)} is not a function.")
+    require_function(devices)
     got = devices(1_000_000, 3, 2.0, 0.7)
-    require(got is not None, "it returned nothing; return a whole number.")
+    returned(got, "a whole number")
     mean, full, less = (math.ceil(one) for one in (1e6 / 86400 * 2 / 0.7, 3e6 / 86400 * 2, 3e6 / 86400 * 2 * 0.7))
     require(got != mean, f"{mean} are enough for the mean of the day. At noon three times as many come: `peak`.")
     require(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from labkit.applications.capstone import missing
-from labkit.exercises.core import require
-from labkit.exercises.message import show
+from labkit.exercises import raises, require, require_function, returned, show
 
 # -- A first agent ------------------------------------------------------------------------------------------------------
 
 
 def check_completed(completed):
-    require(callable(completed), f"{show(completed)} is not a function.")
+    require_function(completed)
     wanted, other = ("get_price", {"symbol": "NLT"}), ("get_price", {"symbol": "OAK"})
     require(completed(wanted, "done", wanted) is True, "the right call was made: that is completed, so return `True`.")
     require(
@@ -41,12 +40,9 @@ ASKED = ["price"] * 5 + ["trend"] * 3 + ["report"] * 3 + [""] * 4 + ["alert"] * 
 
 
 def check_scope(scope):
-    require(callable(scope), f"{show(scope)} is not a function.")
+    require_function(scope)
     got = scope(list(ASKED), 3)
-    require(
-        isinstance(got, tuple | list) and len(got) == 2,
-        f"return two things, the tools and the share; yours is {show(got)}.",
-    )
+    returned(got, "two things, the tools and the share", tuple | list, parts=2)
     tools, share = got
     require("" not in list(tools), "an empty name is a request that no tool fits: it is no tool to build.")
     require(
@@ -67,9 +63,9 @@ def check_scope(scope):
 
 
 def check_fit(fit):
-    require(callable(fit), f"{show(fit)} is not a function.")
+    require_function(fit)
     got = fit(10, [5, 5, 5], 100)
-    require(isinstance(got, list), f"return the list of turns that stay; yours is {show(got)}.")
+    returned(got, "the list of turns that stay", list)
     require(got == [5, 5, 5], f"all of it fits 100 tokens, so all of it stays; yours is {show(got)}.")
     require(
         fit(10, [30, 20, 15], 50) != [30, 20, 15], "30, 20 and 15 with the system prompt's 10 are more than 50 tokens."
@@ -87,21 +83,15 @@ def check_fit(fit):
         "once a turn is left out, all before it go as well: a conversation with a hole in it is another conversation.",
     )
     require(fit(10, [30, 20, 15], 45) == [20, 15], "exactly full is not too full.")
-    try:
-        kept = fit(10, [5, 60], 50)
-    except ValueError:
-        return
-    require(
-        False,
-        f"the last turn alone does not fit, and must not be cut: raise `ValueError`; yours returned {show(kept)}.",
-    )
+    because = "the last turn alone does not fit, and must not be cut: raise `ValueError`; yours returned {}."
+    raises(ValueError, lambda: fit(10, [5, 60], 50), because)
 
 
 # -- Five measures ------------------------------------------------------------------------------------------------------
 
 
 def check_reached(reached):
-    require(callable(reached), f"{show(reached)} is not a function.")
+    require_function(reached)
     require(reached(85.0, 97.0, 80.0) == "yes", "the whole interval lies above the goal of 80: that is a `yes`.")
     require(reached(40.0, 75.0, 80.0) == "no", "the whole interval lies below the goal: `no`.")
     require(
@@ -117,7 +107,7 @@ SENT = [(0.0, True), (1.0, True), (2.0, True), (3.0, True), (4.0, False), (5.0, 
 
 
 def check_survived(survived):
-    require(callable(survived), f"{show(survived)} is not a function.")
+    require_function(survived)
     got = survived(list(SENT), 4.0, 7.0)
     require(
         got != 5 / 7,

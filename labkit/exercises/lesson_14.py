@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 
 from labkit.errors import BadTool
-from labkit.exercises.core import cases, require
-from labkit.exercises.message import show
+from labkit.exercises import cases, require, require_function, returned, show
 from labkit.tools.tool import as_tool
 
 # -- On the wire --------------------------------------------------------------------------------------------------------
 
 
 def check_message(message):
-    require(callable(message), f"{show(message)} is not a function.")
+    require_function(message)
     line = message("tools/call", {"name": "say", "arguments": {"text": "one\ntwo"}}, 7)
-    require(isinstance(line, str), f"it should return a text, one line; yours returned {show(line)}.")
+    returned(line, "a text, one line", str)
     try:
         sent = json.loads(line)
     except ValueError:
@@ -40,7 +39,7 @@ def check_message(message):
 
 
 def check_stock(stock):
-    require(callable(stock), f"{show(stock)} is not a function.")
+    require_function(stock)
     try:
         tool = as_tool(stock)
     except BadTool as error:
@@ -64,7 +63,7 @@ def check_stock(stock):
 
 
 def check_transport(transport):
-    require(callable(transport), f"{show(transport)} is not a function.")
+    require_function(transport)
     require(
         transport(["python", "-m", "server"]) == "stdio", "a list is a command: the server becomes our child, by stdio."
     )
@@ -118,10 +117,10 @@ def check_kinds(kinds):
 
 
 def check_compare(compare):
-    require(callable(compare), f"{show(compare)} is not a function.")
+    require_function(compare)
     same = {"look": "aa", "write": "bb"}
     got = compare(dict(same), dict(same))
-    require(isinstance(got, dict), f"it should return a dict, name to word; yours returned {show(got)}.")
+    returned(got, "a dict, name to word", dict)
     require(got == {}, "nothing changed, and it still reports something.")
     require(compare(same, {"look": "aa"}) == {"write": "gone"}, "`write` is not offered any more: `gone`.")
     added = compare(same, {**same, "send": "cc"})
