@@ -190,6 +190,16 @@ def test_the_tenth_comes_after_the_ninth(shelf):
     assert [row["id"] for row in rows("42")] == [f"42.{number}" for number in range(1, 12)]
 
 
+def test_a_text_may_be_wrapped_in_its_file(shelf):
+    file = shelf / "60.1.toml"
+    text = file.read_text(encoding="utf-8")
+    wrapped = text.replace('["Who else needs a core?"', '["""\nWho else\nneeds a core?\n"""')
+    wrapped = wrapped.replace('title = "Leave a core free"', 'title = """\nLeave a core\n  free"""')
+    assert wrapped.count("\n") == text.count("\n") + 5
+    file.write_text(wrapped, encoding="utf-8")
+    assert (find("60.1").title, find("60.1").hints) == ("Leave a core free", THREADS.hints)
+
+
 def test_rows_load_no_checker(shelf):
     assert rows("60")[1]["title"] == "A thermostat"
     assert "labkit.exercises.lesson_60" not in sys.modules

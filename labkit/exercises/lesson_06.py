@@ -186,7 +186,7 @@ def check_ticket_id(ticket_id):
         first == there,
         "after a restart the same issue has another number: Python salts `hash()` anew in every process.",
     )
-    require(ticket_id("bert", "No power") != first, "two customers share a ticket; both parts belong into the number.")
+    require(ticket_id("bert", "No power") != first, "two customers share a ticket; both parts belong in the number.")
     require(
         ticket_id("an", "naNo power") != ticket_id("anna", "No power"),
         "put something between customer and issue, or `an` + `na…` reads like `anna` + `…`.",

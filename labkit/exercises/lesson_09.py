@@ -160,7 +160,7 @@ def check_next_schema(next_schema):
         not fits({"next_speaker": "the user's device"}, schema),
         "it lets `the user's device` speak, who is no member: an `enum` ends that.",
     )
-    require(not fits({}, schema), "it accepts an answer that names nobody: `next_speaker` belongs into `required`.")
+    require(not fits({}, schema), "it accepts an answer that names nobody: `next_speaker` belongs in `required`.")
     require(
         not fits({"next_speaker": "orders", "poem": "…"}, schema),
         "it leaves room for more than was asked, and a tiny model fills it: `additionalProperties` is False.",

@@ -49,9 +49,7 @@ def check_left(left):
         "two replicas of 0.45 take 0.9: each replica is a server with a share of its own.",
     )
     wide = left([(0.9, 2, 1)], 2)
-    require(
-        not math.isclose(wide, 1.1), "a server spread over two GPUs takes 0.9 of *each*: 1.8 of 2, and 0.2 are left."
-    )
+    require(not math.isclose(wide, 1.1), "a server spread over two GPUs takes 0.9 of each: 1.8 of 2, and 0.2 are left.")
     table = [([(0.3, 1, 1), (0.5, 1, 1), (0.7, 1, 1)], 1, -0.5), ([(0.45, 1, 2), (0.4, 2, 1)], 2, 0.3), ([], 1, 1.0)]
     cases(left, table)
 
@@ -65,7 +63,7 @@ def check_wanted(wanted):
     returned(got, "a whole number")
     require(got != 2, "9 waiting requests on 2 servers are 4.5 for each, more than the 4 allowed: round up.")
     require(wanted(8, 4, 1, 8) != 3, "8 on 2 servers are exactly 4 for each: that is allowed, a third is not needed.")
-    require(wanted(100, 4, 1, 8) <= 8, "a quiet limit has been passed: never more than `most`.")
+    require(wanted(100, 4, 1, 8) <= 8, "100 waiting would take 25 servers, and 8 are allowed: never more than `most`.")
     require(wanted(0, 4, 2, 8) >= 2, "when nobody waits, `least` servers stay.")
     cases(wanted, [(9, 4, 1, 8, 3), (8, 4, 1, 8, 2), (100, 4, 1, 8, 8), (0, 4, 2, 8, 2), (30, 10, 1, 8, 3)])
 
@@ -104,7 +102,7 @@ def check_shared(shared):
     returned(half, "a number")
     require(
         not math.isclose(half, 0.2),
-        "1 - 1.6/2 is the *efficiency* that is lost. With a share s, the time is s + (1 - s)/2, and the speed-up is one over that.",
+        "1 - 1.6/2 is the efficiency that is lost. With a share s, the time is s + (1 - s)/2, and the speed-up is one over that.",
     )
     require(
         not math.isclose(shared(2.5, 4), 0.15),
@@ -192,9 +190,7 @@ def check_devices(devices):
     require(
         got != full, f"{full} would be busy all the time at the peak, and then the line has no end: stay at `busy`."
     )
-    require(
-        got != less, "a device that may be busy 70 % of the time does *less* than one that may be all: divide by it."
-    )
+    require(got != less, "a device that may be busy 70 % of the time does less than one that may be all: divide by it.")
     require(got == math.ceil(got), f"{show(got)} devices cannot be bought: round up.")
     require(got != 99, "99 devices are busier than 70 % at the peak: round up, not down.")
     cases(devices, [(1_000_000, 3, 2.0, 0.7, 100), (864_000, 2, 0.5, 0.5, 20), (1000, 3, 2.0, 0.7, 1)])
