@@ -127,16 +127,6 @@ def check_survived(survived):
 
 # -- Yours --------------------------------------------------------------------------------------------------------------
 
-WHOLE = {
-    "application": "finance",
-    "task": "It tells prices, trends and risks from data on this machine; it never trades.",
-    "tools": ["get_price", "price_trend", "portfolio_risk", "write_report"],
-    "guards": {"input": ["size", "injection"], "tool result": ["injection"], "output": ["credentials", "pii"]},
-    "monitor": ["engine-down", "response-time"],
-    "load": {"requests": 24, "callers": 2},
-    "report": ["completion", "response time", "memory", "cost", "reliability"],
-}
-
 
 def check_spec(spec):
     lacking = [one for one in missing(spec) if not one.ok]
