@@ -9,11 +9,11 @@ import textwrap
 from dataclasses import replace
 from pathlib import Path
 
-from labkit.exercises import Exercise, Verdict
+from labkit.exercises import Exercise, Verdict, requirements
 from labkit.exercises.core import NOT_ATTEMPTED, RIGHT, WRONG
 
 WORDS = ["title", "task", "section", "expects", "solution", "why"]
-SAYS_WRONG = ["require", "wrong", "cases"]
+SAYS_WRONG = requirements.__all__
 
 
 def bank_faults(lesson: str, exercises: list[Exercise]) -> list[str]:

@@ -1,18 +1,20 @@
 """Verdicts, sessions, and the look-up of exercises; the pieces have their tests in tests/exercises/."""
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 
 import bank_audit
 import pytest
-from example_bank import EXERCISES
+from example_bank import EXERCISES, FILES
 
 import labkit.exercises
+import labkit.paths
 from labkit.errors import CourseError, EngineDied, UnknownExercise
 from labkit.exercises import Answers, Session, Wrong, cases, exercise, require, show, wrong
-from labkit.exercises.banks import bank, find, lessons
+from labkit.exercises.banks import bank, find, lessons, rows
 
 THREADS, THERMOSTAT, VACUUM = EXERCISES
 
@@ -160,14 +162,17 @@ def test_a_session_shows_its_task_when_asked():
 
 @pytest.fixture
 def shelf(tmp_path, monkeypatch):
-    """Two banks only, lessons 42 and 60, with three exercises each."""
+    """Two banks only, lessons 42 and 60, with the example's three exercises each."""
+    folder = tmp_path / "exercises"
+    folder.mkdir()
     for lesson in ("42", "60"):
-        ids = f"[replace(e, id='{lesson}.' + e.id[-1]) for e in EXERCISES]"
-        text = f"from dataclasses import replace\nfrom example_bank import EXERCISES\nEXERCISES = {ids}\n"
-        (tmp_path / f"lesson_{lesson}.py").write_text(text)
-    (tmp_path / "lesson_4.py").write_text("not a bank")
+        for file in FILES:
+            shutil.copy(file, folder / f"{lesson}{file.suffixes[0]}.toml")
+        (tmp_path / f"lesson_{lesson}.py").write_text("from example_bank import *\n")
+    (folder / "4.toml").write_text("not an exercise")
     monkeypatch.setattr(labkit.exercises, "__path__", [str(tmp_path)])
-    yield
+    monkeypatch.setattr(labkit.paths, "data_dir", lambda: tmp_path)
+    yield folder
     for lesson in ("42", "60"):
         sys.modules.pop(f"labkit.exercises.lesson_{lesson}", None)
     exercise.cache_clear()
@@ -177,6 +182,27 @@ def test_banks_are_found_by_name(shelf):
     assert lessons() == ["42", "60"]
     assert [one.id for one in bank("42")] == ["42.1", "42.2", "42.3"]
     assert find("42.2").title == "A thermostat"
+
+
+def test_the_tenth_comes_after_the_ninth(shelf):
+    for number in range(4, 12):
+        shutil.copy(FILES[0], shelf / f"42.{number}.toml")
+    assert [row["id"] for row in rows("42")] == [f"42.{number}" for number in range(1, 12)]
+
+
+def test_a_text_may_be_wrapped_in_its_file(shelf):
+    file = shelf / "60.1.toml"
+    text = file.read_text(encoding="utf-8")
+    wrapped = text.replace('["Who else needs a core?"', '["""\nWho else\nneeds a core?\n"""')
+    wrapped = wrapped.replace('title = "Leave a core free"', 'title = """\nLeave a core\n  free"""')
+    assert wrapped.count("\n") == text.count("\n") + 5
+    file.write_text(wrapped, encoding="utf-8")
+    assert (find("60.1").title, find("60.1").hints) == ("Leave a core free", THREADS.hints)
+
+
+def test_rows_load_no_checker(shelf):
+    assert rows("60")[1]["title"] == "A thermostat"
+    assert "labkit.exercises.lesson_60" not in sys.modules
 
 
 def test_a_kernel_has_one_session_an_exercise(shelf):
@@ -209,6 +235,34 @@ def test_importing_it_loads_nothing_heavy():
     heavy = {"IPython", "openai", "plotly", "agent_framework", "xllamacpp", "ipywidgets", "numpy"}
     code = f"import sys, labkit.exercises; print({heavy!r} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+BROKEN = {
+    "no TOML": ("title =", "title", "at line 1"),
+    "a missing part": ('why = "llama', 'reason = "llama', "why is missing; reason means nothing here"),
+    "a number for a text": ('setup = "cores = 4"', "setup = 4", "setup is no text"),
+    "a text for a list": (
+        'blank = ["threads = ...", "threads = None"]',
+        'blank = "threads"',
+        "blank is no list of texts",
+    ),
+    "an answer without its misconception": ("misconception", "mistake", "wrong is no list of tables of code, expect"),
+    "no such checker": ("check_threads", "check_thread", "has no function check_thread"),
+    "whole seconds": ("check =", "seconds = 3\ncheck =", "seconds is no number with a point"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "why"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_says_what_is_wrong_with_it(shelf, old, new, why):
+    file = shelf / "42.1.toml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(CourseError) as caught:
+        bank("42")
+    assert "data/exercises/42.1.toml" in caught.value.what
+    assert why in caught.value.why
+    assert find("42.2").title == "A thermostat"  # the others are as good as before
 
 
 # The proof of banks must itself be able to fail.

@@ -49,8 +49,7 @@ def test_modules_are_short_and_explain_themselves(path):
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert ast.get_docstring(tree), "a module begins by saying what it is for"
-    if not path.name.startswith("lesson_"):
-        assert text.count("\n") <= 300, "too long to read in one sitting"
+    assert text.count("\n") <= 300, "too long to read in one sitting"
     private = path.name.startswith("_") or path.name in (
         "leash.py",
         "direct.py",
@@ -68,6 +67,13 @@ def test_modules_are_short_and_explain_themselves(path):
     assert not re.search(r"except( Exception)?:\s*$|except( Exception| BaseException)?:\s*pass$", text, re.M), (
         "swallowed whole"
     )
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data" / "exercises").iterdir()), ids=lambda p: p.name)
+def test_exercises_are_read_in_one_sitting(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 200
+    assert max(map(len, lines)) <= 132, "too wide"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import count
 
 from labkit.errors import ConfigError
-from labkit.exercises.core import require, wrong
-from labkit.exercises.message import show
+from labkit.exercises import require, show, wrong
 from labkit.operate.alerts import NO_DATA, Event, backtest
 from labkit.operate.monitor import Sample
 from labkit.operate.rules import Rule

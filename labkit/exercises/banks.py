@@ -1,46 +1,64 @@
-"""Find the banks: `lesson_NN.py` beside this file, each with a list `EXERCISES`, imported when it is asked for."""
+"""Find the exercises: their texts and answers in data/exercises/LESSON.NUMBER.toml, their checkers in `lesson_NN.py`
+beside this file. Both are loaded when they are asked for, one lesson at a time.
+"""
 
 from __future__ import annotations
 
 import difflib
-import pkgutil
 import re
 from importlib import import_module
+from pathlib import Path
 
+from labkit import paths
 from labkit.errors import UnknownExercise
 from labkit.exercises.core import Exercise
+from labkit.exercises.rows import made, read
 
-__all__ = ["lessons", "bank", "find"]
+__all__ = ["lessons", "rows", "bank", "find"]
+
+_NAME = re.compile(r"(\d\d)\.(\d+)\.toml")
 
 
 def lessons() -> list[str]:
-    """Return the two-digit numbers of the lessons that have a bank, in order."""
-    folders = import_module(__package__).__path__
-    return sorted(m.name.removeprefix("lesson_") for m in pkgutil.iter_modules(folders) if _is_bank(m.name))
+    """Return the two-digit numbers of the lessons that have exercises, in order."""
+    return sorted({path.name[:2] for path in _files()})
+
+
+def rows(lesson: str) -> list[dict]:
+    """Return the rows (id, title, section, task, …) of a lesson, such as "00", in reading order; no checker is loaded."""
+    return [read(path) for path in _files(lesson)]
 
 
 def bank(lesson: str) -> list[Exercise]:
-    """Return the exercises of a lesson, such as "00", in reading order; raise ModuleNotFoundError without a bank."""
-    return import_module(f"{__package__}.lesson_{lesson}").EXERCISES
+    """Return the exercises of a lesson, such as "00", in reading order.
+
+    Raises ModuleNotFoundError without checkers for the lesson, CourseError for a file that is no exercise.
+    """
+    checkers = import_module(f"{__package__}.lesson_{lesson}")
+    return [made(row, checkers) for row in rows(lesson)]
 
 
 def find(exercise_id: str) -> Exercise:
     """Return the exercise with this id, or raise UnknownExercise with the nearest one there is."""
-    lesson = str(exercise_id).partition(".")[0]
-    here = bank(lesson) if lesson in lessons() else []
-    found = [exercise for exercise in here if exercise.id == exercise_id]
-    if not found:
-        raise _unknown(str(exercise_id), [exercise.id for exercise in here])
-    return found[0]
+    known = {path.stem: path for path in _files()}
+    if exercise_id not in known:
+        raise _unknown(str(exercise_id), list(known))
+    lesson = exercise_id.partition(".")[0]
+    return made(read(known[exercise_id]), import_module(f"{__package__}.lesson_{lesson}"))
 
 
-def _is_bank(name: str) -> bool:
-    return re.fullmatch(r"lesson_\d\d", name) is not None
+def _files(lesson: str = "") -> list[Path]:
+    """Return the files of one lesson or of all, in reading order: 05.10 comes after 05.9."""
+    named = [
+        (match, path) for path in (paths.data_dir() / "exercises").iterdir() if (match := _NAME.fullmatch(path.name))
+    ]
+    ordered = sorted((match[1], int(match[2]), path) for match, path in named)
+    return [path for number, _, path in ordered if lesson in ("", number)]
 
 
-def _unknown(wanted: str, here: list[str]) -> UnknownExercise:
-    known = here or [exercise.id for lesson in lessons() for exercise in bank(lesson)]
-    near = difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
-    why = (f"did you mean {near[0]}? " if near else "") + f"There are: {', '.join(known) or 'none yet'}"
-    fix = f'exercise("{(near or known)[0]}")' if known else ""
+def _unknown(wanted: str, known: list[str]) -> UnknownExercise:
+    here = [one for one in known if one.partition(".")[0] == wanted.partition(".")[0]] or known
+    near = difflib.get_close_matches(wanted, here, n=1, cutoff=0.5)
+    why = (f"did you mean {near[0]}? " if near else "") + f"There are: {', '.join(here) or 'none yet'}"
+    fix = f'exercise("{(near or here)[0]}")' if here else ""
     return UnknownExercise(f"There is no exercise {wanted!r}", why, fix)

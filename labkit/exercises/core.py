@@ -1,22 +1,22 @@
 """What an exercise is, what its answers are, and how an answer gets its verdict.
 
-`labkit.exercises` shows how to write a bank of exercises; this module holds the pieces.
+`labkit.exercises` shows how to write one; `requirements.py` holds what a checker says.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from labkit.errors import CourseError, LabkitError
 from labkit.exercises.attempt import Outcome, attempt
 from labkit.exercises.blank import blanks
-from labkit.exercises.message import Message, code, show
+from labkit.exercises.message import Message, code
+from labkit.exercises.requirements import WrongAnswer
 
-__all__ = ["Exercise", "Answers", "Wrong", "Verdict", "NOT_ATTEMPTED", "WRONG", "RIGHT", "wrong", "require", "cases"]
+__all__ = ["Exercise", "Answers", "Wrong", "Verdict", "NOT_ATTEMPTED", "WRONG", "RIGHT"]
 
 NOT_ATTEMPTED, WRONG, RIGHT = "not attempted", "wrong", "right"
 
@@ -64,44 +64,6 @@ class Verdict:
         return self.message.plain()
 
     __repr__ = __str__
-
-
-class WrongAnswer(Exception):
-    """A checker's way out; carries because, expected and look."""
-
-
-def wrong(because: str, *, expected: str = "", look: str = "") -> None:
-    """End the check: "Wrong, because …". Begin `because` in lower case and name the misconception.
-
-    `expected` (else the exercise's `expects`) says what shape the answer has; `look` (else its section) where to look.
-    """
-    raise WrongAnswer(because, expected, look)
-
-
-def require(condition: object, because: str, *, expected: str = "", look: str = "") -> None:
-    """Call `wrong` with the same words unless `condition` is true."""
-    if not condition:
-        wrong(because, expected=expected, look=look)
-
-
-def cases(function: Callable, table: Iterable[tuple], because: str = "") -> None:
-    """Call the learner's function once a row, `(*arguments, expected result)`; the first row that differs is `wrong`.
-
-    Floats may differ by 1e-9 of their size. `because`, if given, is the misconception and comes first.
-    """
-    name = getattr(function, "__name__", "your function")
-    for *args, expected in table:
-        got = function(*args)
-        if not _same(got, expected):
-            call = code(f"{name}({', '.join(map(repr, args))})")
-            text = f"{call} returned {show(got)}, not {show(expected)}."
-            wrong(f"{because}: {text}" if because else text)
-
-
-def _same(got: object, expected: object) -> bool:
-    if isinstance(expected, float) and isinstance(got, int | float):
-        return math.isclose(got, expected, rel_tol=1e-9, abs_tol=1e-12)
-    return bool(got == expected)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from labkit.exercises.banks import bank, lessons
+from labkit.exercises.banks import lessons, rows
 from labkit.exercises.core import NOT_ATTEMPTED, RIGHT, WRONG
 from labkit.json_record import JsonRecord
 
@@ -48,8 +48,8 @@ def progress() -> list[Progress]:
     Taught in notebook 00, section "How exercises work".
     """
     done = _JOURNAL.read()
-    exercises = [exercise for lesson in lessons() for exercise in bank(lesson)]
-    return [replace(done.get(exercise.id, Progress(exercise.id)), title=exercise.title) for exercise in exercises]
+    exercises = [row for lesson in lessons() for row in rows(lesson)]
+    return [replace(done.get(row["id"], Progress(row["id"])), title=row["title"]) for row in exercises]
 
 
 def touched() -> dict[str, Progress]:

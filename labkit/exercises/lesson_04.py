@@ -1,4 +1,4 @@
-"""The exercises of lesson 04: define a tool, hold its call, choose or abstain, check the values, repair a tool, count, read a run."""
+"""The exercises of lesson 04: define a tool, hold its call, choose or abstain, check values, repair a tool, count, read a run."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import jsonschema  # noqa: F401 - its first import takes seconds on a busy machi
 import pydantic  # noqa: F401
 
 from labkit.errors import BadTool
-from labkit.exercises._lesson_04_counting import CALLED, TWO_RATES
-from labkit.exercises.core import Answers, Exercise, Wrong, cases, require, wrong
-from labkit.exercises.message import show
+from labkit.exercises import cases, require, require_function, returned, show, wrong
 from labkit.tools import as_tool
+from labkit.tools.rates import Outcome
 from labkit.tools.schema import check as problems
-
-TYPED = "from typing import Annotated, Literal\nfrom pydantic import Field\n"
 
 
 def _tool(function):
-    require(callable(function), f"{show(function)} is not a function.")
+    require_function(function)
     try:
         return as_tool(function)
     except BadTool as error:
@@ -44,80 +41,6 @@ def check_book_visit(book_visit):
     require(isinstance(said, str) and "Monday" in said, f"it should say what was booked; yours returned {show(said)}.")
 
 
-BOOK_VISIT = Exercise(
-    id="04.1",
-    title="A tool is a typed function",
-    section="Six steps",
-    task=(
-        "Write `book_visit(day, hour, reason)`. `day` is Monday to Friday, `hour` a whole number from 8 to 16, `reason` a text "
-        "that may be left out. Give it type hints that say so, a docstring of one sentence, and return a sentence with the "
-        "day. `Literal`, `Annotated` and `Field` are imported."
-    ),
-    expects="a function with type hints and a docstring, that returns a str",
-    check=check_book_visit,
-    hints=[
-        '`Literal["Monday", "Tuesday", …]` is a closed set.',
-        "`Annotated[int, Field(ge=8, le=16)]` is a whole number with bounds.",
-        '`reason: str = ""` may be left out, because it has a default.',
-    ],
-    solution=(
-        "def book_visit(\n"
-        '    day: Literal["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"],\n'
-        "    hour: Annotated[int, Field(ge=8, le=16)],\n"
-        '    reason: str = "",\n'
-        "):\n"
-        '    """Book a visit of a technician."""\n'
-        '    return f"Booked: {day} at {hour}."'
-    ),
-    why="Every hint is one more thing that a call cannot get wrong; the schema is made from them, so they cannot disagree.",
-    answers=Answers(
-        setup=TYPED,
-        blank=['def book_visit(day, hour, reason=""):\n    ...'],
-        wrong=[
-            Wrong('book_visit = {"name": "book_visit"}', "not a function", "writes the schema by hand"),
-            Wrong(
-                "def book_visit(*day):\n    'Book.'\n    return 'Booked.'",
-                "no tool can be made",
-                "arguments without names",
-            ),
-            Wrong(
-                "def book_visit(day, hour, reason=''):\n    return f'Booked: {day}.'", "no docstring", "no description"
-            ),
-            Wrong(
-                "def book_visit(day: Literal['Monday'], hour: int, reason: str):\n    'Book.'\n    return f'{day}'",
-                "should fit",
-                "forgets the default, so that reason is required",
-            ),
-            Wrong(
-                "def book_visit(day: str, hour: int, reason: str = ''):\n    'Book.'\n    return f'{day}'",
-                "takes any text",
-                "a text where a closed set belongs",
-            ),
-            Wrong(
-                "def book_visit(day: Literal['Monday', 'Friday'], hour, reason=''):\n    'Book.'\n    return f'{day}'",
-                "takes a text",
-                "no hint: anything goes",
-            ),
-            Wrong(
-                "def book_visit(day: Literal['Monday', 'Friday'], hour: int, reason: str = ''):\n    'Book.'\n    return f'{day}'",
-                "takes 23",
-                "a type without its range",
-            ),
-            Wrong(
-                "def book_visit(day: Literal['Monday', 'Friday'], hour: Annotated[int, Field(ge=8, le=16)], reason: str = ''):\n"
-                "    'Book.'\n    return True",
-                "what was booked",
-                "a result that tells the model nothing",
-            ),
-        ],
-        right=[
-            "Day = Literal['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday']\n"
-            "def book_visit(day: Day, hour: Literal[8, 9, 10, 11, 12, 13, 14, 15, 16], reason: str | None = None) -> str:\n"
-            "    '''Book a visit.'''\n    return 'A visit on ' + day",
-        ],
-    ),
-)
-
 # -- Token masks --------------------------------------------------------------------------------------------------------
 
 GOOD = {"city": "Koper", "kilos": 3}
@@ -141,71 +64,11 @@ def check_parcel(parcel):
         require(problems(value, parcel), because)
 
 
-def _parcel(**changes) -> str:
-    """Return the source of the right schema with parts changed, to build wrong ones."""
-    parts = {
-        "city": '{"enum": ["Ljubljana", "Maribor", "Koper"]}',
-        "kilos": '{"type": "integer", "minimum": 1, "maximum": 30}',
-        "note": '{"type": "string", "maxLength": 60}',
-        "required": '"required": ["city", "kilos"], ',
-        "more": '"additionalProperties": False',
-    } | changes
-    inner = ", ".join(f'"{name}": {parts[name]}' for name in ("city", "kilos", "note") if parts[name])
-    return f'parcel = {{"type": "object", "properties": {{{inner}}}, {parts["required"]}{parts["more"]}}}'
-
-
-PARCEL = Exercise(
-    id="04.2",
-    title="Leave it no other way",
-    section="Token masks",
-    task=(
-        "Write `parcel`, a JSON schema: `city` is Ljubljana, Maribor or Koper; `kilos` a whole number from 1 to 30; `note` a text "
-        "of at most 60 characters that may be left out. Nothing else may be in it."
-    ),
-    expects="a dict with `type`, `properties`, `required` and `additionalProperties`",
-    check=check_parcel,
-    hints=[
-        'It begins `{"type": "object", "properties": {"city": {"enum": [...]}, …}`.',
-        "`minimum`, `maximum` and `maxLength` stand inside a property.",
-        '`"required": ["city", "kilos"], "additionalProperties": False` stand beside `properties`.',
-    ],
-    solution=(
-        "parcel = {\n"
-        '    "type": "object",\n'
-        '    "properties": {\n'
-        '        "city": {"enum": ["Ljubljana", "Maribor", "Koper"]},\n'
-        '        "kilos": {"type": "integer", "minimum": 1, "maximum": 30},\n'
-        '        "note": {"type": "string", "maxLength": 60},\n'
-        "    },\n"
-        '    "required": ["city", "kilos"],\n'
-        '    "additionalProperties": False,\n'
-        "}"
-    ),
-    why="What the mask strikes out cannot be written, however small the model; every word that you leave out leaves a door open.",
-    answers=Answers(
-        blank=["parcel = ..."],
-        wrong=[
-            Wrong('parcel = "city, kilos, note"', "a schema is a dict", "a description instead of a schema"),
-            Wrong(_parcel(kilos='{"type": "int"}'), "should fit, and does not", "Python's names of types"),
-            Wrong(_parcel(note=""), "a note is allowed", "forgets the optional part"),
-            Wrong(_parcel(required=""), "beside `properties`", "thinks that all properties are required"),
-            Wrong(_parcel(city='{"type": "string"}'), "nobody delivers there", "a text where a closed set belongs"),
-            Wrong(
-                _parcel(kilos='{"type": "number", "minimum": 1, "maximum": 30}'), "whole number", "number for integer"
-            ),
-            Wrong(_parcel(kilos='{"type": "integer"}'), "range is missing", "a type without its range"),
-            Wrong(_parcel(note='{"type": "string"}'), "may never stop", "no cap on a text"),
-            Wrong(_parcel(more='"description": "a parcel"'), "nobody asked for", "leaves the object open"),
-        ],
-        right=[_parcel(kilos='{"enum": list(range(1, 31))}')],
-    ),
-)
-
 # -- Two stages ---------------------------------------------------------------------------------------------------------
 
 
 def check_choose_tool(choose_tool):
-    require(callable(choose_tool), f"{show(choose_tool)} is not a function.")
+    require_function(choose_tool)
     nothing = choose_tool({"refund": -1.5, "delivery": -2.0})
     require(nothing == "none", f"both odds are below 0, so no tool fits; you returned {show(nothing)}.")
     require(choose_tool({}) == "none", "without any tool the answer is `none` as well.")
@@ -217,84 +80,11 @@ def check_choose_tool(choose_tool):
     require(only == "refund", f"there is one tool, and it fits; you returned {show(only)}.")
 
 
-CHOOSE_TOOL = Exercise(
-    id="04.3",
-    title="Choose, ask, or leave it",
-    section="Two stages",
-    task=(
-        "Write `choose_tool(odds)`. `odds` is a dict, tool to how well it fits (below 0: not at all). Return `none` if the best "
-        "is below 0 or there is none, `ask` if the two best are nearer than 0.35, else the best tool's name."
-    ),
-    expects="a function of a dict that returns a str",
-    check=check_choose_tool,
-    hints=[
-        "`sorted(odds, key=odds.get, reverse=True)` puts the best first.",
-        "First look whether the best is below 0, only then at the second.",
-        'There may be no second: `if len(ranked) > 1 and …: return "ask"`.',
-    ],
-    solution=(
-        "def choose_tool(odds):\n"
-        "    ranked = sorted(odds, key=odds.get, reverse=True)\n"
-        "    if not ranked or odds[ranked[0]] < 0:\n"
-        '        return "none"\n'
-        "    if len(ranked) > 1 and odds[ranked[0]] - odds[ranked[1]] < 0.35:\n"
-        '        return "ask"\n'
-        "    return ranked[0]"
-    ),
-    why="A choice has three outcomes: one of them, none of them, and not sure. Code that has only the first must guess.",
-    answers=Answers(
-        blank=["def choose_tool(odds):\n    ..."],
-        wrong=[
-            Wrong('choose_tool = "refund"', "not a function", "a tool's name instead of a rule"),
-            Wrong("def choose_tool(odds):\n    return max(odds, key=odds.get)", "no tool fits", "always some tool"),
-            Wrong(
-                "def choose_tool(odds):\n    a, b = sorted(odds.values())[-2:]\n    return 'ask' if b - a < 0.35 else 'none'",
-                "ValueError",
-                "takes two tools for granted",
-            ),
-            Wrong(
-                "def choose_tool(odds):\n    return 'none' if not odds or min(odds.values()) < 0 or max(odds.values()) < 2.5 "
-                "else max(odds, key=odds.get)",
-                "coin's edge",
-                "never asks",
-            ),
-            Wrong(
-                "def choose_tool(odds):\n    if not odds or max(odds.values()) < 0:\n        return 'none'\n"
-                "    return max(odds, key=odds.get)",
-                "coin's edge",
-                "takes the best, however near the second",
-            ),
-            Wrong(
-                "def choose_tool(odds):\n    return 'none' if not odds or max(odds.values()) < 0 else 'ask'",
-                "stands out",
-                "leaves everything to the model",
-            ),
-            Wrong(
-                "def choose_tool(odds):\n    if not odds or max(odds.values()) < 0:\n        return 'none'\n"
-                "    if len(odds) < 2:\n        return 'ask'\n    best, second = sorted(odds.values())[::-1][:2]\n"
-                "    return 'ask' if best - second < 0.35 else max(odds, key=odds.get)",
-                "there is one tool",
-                "takes a single tool for an unsure one",
-            ),
-            Wrong(
-                "def choose_tool(odds):\n    if odds and max(odds.values()) < 0:\n        return 'none'\n    return 'ask'",
-                "without any tool",
-                "forgets the empty toolbox",
-            ),
-        ],
-        right=[
-            "def choose_tool(odds):\n    fit = [v for v in odds.values() if v >= 0]\n    if not fit:\n        return 'none'\n"
-            "    close = [n for n, v in odds.items() if max(fit) - v < 0.35]\n"
-            "    return close[0] if len(close) == 1 else 'ask'",
-        ],
-    ),
-)
-
 # -- Checks after -------------------------------------------------------------------------------------------------------
 
 
 def check_made_up(made_up):
-    require(callable(made_up), f"{show(made_up)} is not a function.")
+    require_function(made_up)
     said = "Where is order A-1002? I am Ana."
     require(list(made_up({"order_id": "A-1002"}, said)) == [], "`A-1002` stands in the text, and you call it made up.")
     require(
@@ -310,71 +100,6 @@ def check_made_up(made_up):
         list(made_up({"days": 3}, "In 3 days, please.")) == [], "3 is a number in the call and a text in the request."
     )
 
-
-MADE_UP = Exercise(
-    id="04.4",
-    title="Who said that?",
-    section="Checks after",
-    task=(
-        "Write `made_up(arguments, text)`: a list of the names of those arguments whose value does not stand in `text`. Big or "
-        "small letters don't matter, but a value must stand there whole: 100 is not in A-1002. Values may be numbers."
-    ),
-    expects="a function of a dict and a str that returns a list of names",
-    check=check_made_up,
-    hints=[
-        "`str(value).lower()` makes a text of anything.",
-        '`re.escape(value)` makes a pattern that means just this text; `(?<!\\w)` and `(?!\\w)` say "no letter or digit here".',
-        'Keep the names for which `re.search(rf"(?<!\\w){re.escape(str(value))}(?!\\w)", text, re.I)` is None.',
-    ],
-    solution=(
-        "import re\n\n\n"
-        "def made_up(arguments, text):\n"
-        "    return [\n"
-        "        name\n"
-        "        for name, value in arguments.items()\n"
-        '        if not re.search(rf"(?<!\\w){re.escape(str(value))}(?!\\w)", text, re.I)\n'
-        "    ]"
-    ),
-    why="No grammar knows what the user said. This check does, it costs microseconds, and it stops the call that looks best.",
-    answers=Answers(
-        blank=["def made_up(arguments, text):\n    ..."],
-        wrong=[
-            Wrong('made_up = ["order_id"]', "not a function", "an answer for one call"),
-            Wrong(
-                "def made_up(arguments, text):\n    return [n for n, v in arguments.items() if str(v) in text]",
-                "you call it made up",
-                "turned round",
-            ),
-            Wrong("def made_up(arguments, text):\n    return []", "nowhere in the text", "trusts everything"),
-            Wrong(
-                "def made_up(arguments, text):\n    return [v for v in arguments.values() if str(v) not in text]",
-                "nowhere in the text",
-                "returns values instead of names",
-            ),
-            Wrong(
-                "def made_up(arguments, text):\n    return [n for n, v in arguments.items() if str(v) not in text]",
-                "only a piece",
-                "a piece of a number counts",
-            ),
-            Wrong(
-                "def made_up(arguments, text):\n    words = text.replace('?', ' ').replace('.', ' ').split()\n"
-                "    return [n for n, v in arguments.items() if str(v) not in words]",
-                "small letters",
-                "minds big and small letters",
-            ),
-            Wrong(
-                "def made_up(arguments, text):\n    words = text.lower().replace('?', ' ').replace('.', ' ').split()\n"
-                "    return [n for n, v in arguments.items() if not isinstance(v, str) or v.lower() not in words]",
-                "3 is a number",
-                "knows texts only",
-            ),
-        ],
-        right=[
-            "def made_up(arguments, text):\n    words = [one.strip('.,;:!?') for one in text.lower().split()]\n"
-            "    return [n for n, v in arguments.items() if str(v).lower() not in words]",
-        ],
-    ),
-)
 
 # -- When a tool fails --------------------------------------------------------------------------------------------------
 
@@ -399,55 +124,52 @@ def check_calculate(calculate):
     wrong(f"6 divided by 0 gave {show(said)}: a made-up result is worse than an error.")
 
 
-def _calculate(zero: str = '        raise ValueError("Nothing can be divided by 0.")', **changes) -> str:
-    """Return the source of a calculator with parts changed."""
-    kind = changes.get("kind", 'Literal["plus", "minus", "times", "divided by"]')
-    return (
-        f"def calculate(a: float, operation: {kind}, b: float):\n"
-        '    """Calculate with two numbers."""\n'
-        '    if operation == "plus":\n        return a + b\n'
-        f'    if operation == "minus":\n        return {changes.get("minus", "a - b")}\n'
-        '    if operation == "times":\n        return a * b\n'
-        + (f"    if b == 0:\n{zero}\n" if zero else "")
-        + "    return a / b"
-    )
+# -- Five rates ---------------------------------------------------------------------------------------------------------
 
 
-CALCULATE = Exercise(
-    id="04.5",
-    title="A calculator without eval",
-    section="When a tool fails",
-    task=(
-        "Write `calculate(a, operation, b)` with type hints: two numbers, and one of plus, minus, times, divided by. No "
-        "`eval`. For a division by 0 raise `ValueError` with a sentence that helps."
-    ),
-    expects="a function with type hints that returns a number",
-    check=check_calculate,
-    hints=[
-        '`operation: Literal["plus", "minus", "times", "divided by"]`',
-        "Four cases, four lines.",
-        'Before you divide: `if b == 0: raise ValueError("…")`.',
-    ],
-    solution=_calculate(),
-    why="The model chooses from four words and fills in two numbers; nothing that it writes is ever run as code.",
-    answers=Answers(
-        setup=TYPED,
-        blank=["def calculate(a, operation, b):\n    ..."],
-        wrong=[
-            Wrong('calculate = "eval"', "not a function", "no tool"),
-            Wrong(_calculate(kind='Literal["+", "-", "*", "/"]'), "should fit", "other words than the task's"),
-            Wrong(_calculate(kind="str"), "reach your code", "any text goes in"),
-            Wrong(_calculate(minus="b - a"), "not `-1`", "turned round"),
-            Wrong(_calculate(zero=""), "words that help", "lets Python's error through"),
-            Wrong(_calculate(zero="        return 0"), "worse than an error", "makes a result up"),
-        ],
-        right=[
-            "import operator\nDO = {'plus': operator.add, 'minus': operator.sub, 'times': operator.mul, 'divided by': operator.truediv}\n"
-            "def calculate(a: float, operation: Literal['plus', 'minus', 'times', 'divided by'], b: float) -> float:\n"
-            "    '''Calculate.'''\n    try:\n        return DO[operation](a, b)\n"
-            "    except ZeroDivisionError as error:\n        raise ValueError('b must not be 0') from error",
-        ],
-    ),
-)
+def _outcome(wanted: bool, right: bool = False, abstained: bool = False) -> Outcome:
+    return Outcome("one", "", wanted, True, True, right, right, abstained, "", 0.0)
 
-EXERCISES = [BOOK_VISIT, PARCEL, CHOOSE_TOOL, MADE_UP, CALCULATE, TWO_RATES, CALLED]
+
+SAMPLE = [_outcome(True, True)] * 3 + [_outcome(True)] * 5 + [_outcome(False, abstained=True)] + [_outcome(False)]
+
+
+def check_two_rates(two_rates):
+    require_function(two_rates)
+    got = two_rates(SAMPLE)
+    returned(got, "two shares", tuple, parts=2)
+    calls, abstentions = got
+    require(calls != 0.3, "you divided the right calls by all ten outcomes; only in eight of them was a call wanted.")
+    require(abs(calls - 3 / 8) < 1e-9, f"3 of the 8 wanted calls are right, that is 0.375, not {show(calls)}.")
+    require(abs(abstentions - 1 / 2) < 1e-9, f"1 of the 2 others was rightly left alone: 0.5, not {show(abstentions)}.")
+
+
+# -- Agent Framework ----------------------------------------------------------------------------------------------------
+
+
+def _responses():
+    """Return three real responses: one with two calls, one with an answer alone, one whose text only talks of a call."""
+    from agent_framework import AgentResponse, Content, Message
+
+    calls = [
+        Content.from_function_call(call_id=str(i), name=name, arguments={}) for i, name in enumerate(("find", "book"))
+    ]
+    results = [Content.from_function_result(call_id=str(i), result="done") for i in range(2)]
+    texts = [[Content.from_text(text)] for text in ("Done.", 'I would do {"name": "find"}.')]
+    busy = [Message("assistant", [calls[0]]), Message("tool", [results[0]]), Message("assistant", [calls[1]])]
+    busy += [Message("tool", [results[1]]), Message("assistant", texts[0])]
+    return [
+        AgentResponse(messages=one)
+        for one in (busy, [Message("assistant", texts[0])], [Message("assistant", texts[1])])
+    ]
+
+
+def check_called(called):
+    require_function(called)
+    busy, quiet, talk = _responses()
+    names = called(busy)
+    returned(names, "a list of names", list)
+    require(called(talk) == [], "the model only wrote about a call. That is a text; nothing was called.")
+    require(called(quiet) == [], f"nothing was called there; you returned {show(called(quiet))}.")
+    require(names != ["find"], "you stopped at the first call; the run went on and made another.")
+    require(names == ["find", "book"], f"it called `find`, then `book`; you returned {show(names)}.")

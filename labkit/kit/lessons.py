@@ -38,9 +38,9 @@ def listing_text(rows: list[dict]) -> str:
 
 def about(lesson: course.Lesson) -> dict:
     """Return a lesson's row with its exercises (id, title, section) and the instructor's notes."""
-    from labkit.exercises.banks import bank
+    from labkit.exercises.banks import rows
 
-    exercises = [{"id": one.id, "title": one.title, "section": one.section} for one in bank(lesson.id)]
+    exercises = [{name: one[name] for name in ("id", "title", "section")} for one in rows(lesson.id)]
     return {**asdict(lesson), "exercises": exercises, "notes": asdict(notes(lesson.id))}
 
 

@@ -108,18 +108,18 @@ def notes(lesson: str) -> Notes:
 
 
 def _step(entry: dict, starts: int) -> Step:
-    from labkit.exercises.banks import bank
+    from labkit.exercises.banks import rows
 
     if "rest" in entry:
         return Step(starts, entry["rest"], "", "Break")
     lesson = course.lesson_by_id(entry["lesson"])
     if "exercises" not in entry:
         return Step(starts, lesson.minutes, lesson.id, lesson.title)
-    exercises = bank(lesson.id)
-    chosen = [one for one in exercises if int(one.id.partition(".")[2]) in entry["exercises"]]
+    exercises = rows(lesson.id)
+    chosen = [one for one in exercises if int(one["id"].partition(".")[2]) in entry["exercises"]]
     minutes = round(lesson.minutes * len(chosen) / len(exercises))
-    sections = tuple(dict.fromkeys(one.section for one in chosen))
-    return Step(starts, minutes, lesson.id, f"{lesson.title}, in part", tuple(one.id for one in chosen), sections)
+    sections = tuple(dict.fromkeys(one["section"] for one in chosen))
+    return Step(starts, minutes, lesson.id, f"{lesson.title}, in part", tuple(one["id"] for one in chosen), sections)
 
 
 def _clock(minutes: int) -> str:

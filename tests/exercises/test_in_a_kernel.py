@@ -3,21 +3,30 @@
 import pytest
 from jupyter_client.manager import start_new_kernel
 
-BANK = """
-from labkit.exercises import Answers, Exercise, cases, require
+CHECKER = """
+from labkit.exercises import cases
 
 def check_double(double):
     cases(double, [(1, 2), (2, 4)], "it is not twice as much")
-
-EXERCISES = [Exercise(
-    id="97.1", title="Twice", section="Twice", task="Write `double(x)`.", expects="a function of one number",
-    check=check_double, hints=["Think.", "`2 * x`"], solution="def double(x):\\n    return 2 * x", why="It doubles.",
-    answers=Answers(blank=["def double(x):\\n    ..."], wrong=[], right=[]), seconds=60.0,
-)]
+"""
+TEXTS = """
+title = "Twice"
+section = "Twice"
+task = "Write `double(x)`."
+expects = "a function of one number"
+hints = ["Think.", "`2 * x`"]
+why = "It doubles."
+check = "check_double"
+seconds = 60.0
+blank = ["def double(x):\\n    ..."]
+solution = "double = lambda x: 2 * x"
+right = []
+wrong = []
 """
 SETUP = """
-import sys, labkit.exercises
+import pathlib, labkit.exercises, labkit.paths
 labkit.exercises.__path__.append({folder!r})
+labkit.paths.data_dir = lambda: pathlib.Path({folder!r})
 from labkit import exercise
 ex = exercise("97.1")
 """
@@ -26,7 +35,9 @@ ex = exercise("97.1")
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bank")
-    (folder / "lesson_97.py").write_text(BANK)
+    (folder / "lesson_97.py").write_text(CHECKER)
+    (folder / "exercises").mkdir()
+    (folder / "exercises" / "97.1.toml").write_text(TEXTS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LABKIT_HOME", str(folder / "home"))
         manager, client = start_new_kernel()

@@ -10,6 +10,7 @@ import pytest
 
 from labkit.exercises import journal, progress
 from labkit.exercises.journal import record
+from labkit.exercises.rows import read
 
 BROKEN = {
     "empty": b"",
@@ -98,10 +99,10 @@ def test_kernels_at_once_lose_nothing(home):
 
 
 def test_progress_lists_every_exercise_in_reading_order(monkeypatch):
-    from example_bank import EXERCISES
+    from example_bank import FILES
 
     monkeypatch.setattr(journal, "lessons", lambda: ["99"])
-    monkeypatch.setattr(journal, "bank", lambda lesson: EXERCISES)
+    monkeypatch.setattr(journal, "rows", lambda lesson: [read(file) for file in FILES])
     record("99.2", verdict="right")
     record("98.1", verdict="right")  # an exercise of another version of the course
     with warnings.catch_warnings(action="error"):
