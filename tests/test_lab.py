@@ -11,6 +11,7 @@ import pytest
 from labkit import course, lab
 from labkit.backends.process import ServerProcess
 
+DOCUMENTS = "@jupyterlab/docmanager-extension:plugin"
 ADDRESS = r"(http://127\.0\.0\.1:\d+/\S*\?token=\w+)"
 
 
@@ -23,13 +24,16 @@ def running(endpoint, tmp_path):
     process.stop()
 
 
-def test_opens_the_first_lesson_for_those_who_have_the_token(running):
+def test_opens_the_start_page_for_those_who_have_the_token(running):
     address, process, folder = running
-    assert "/lab/tree/00_start_here.ipynb" in address
+    assert "/lab/tree/START.md" in address
     assert sorted(p.name for p in folder.glob("*.ipynb")) == [lesson.file for lesson in course.lessons()]
     base, token = address.partition("/lab/")[0], address.rpartition("token=")[2]
     with urllib.request.urlopen(f"{base}/api/contents/00_start_here.ipynb?content=0&token={token}") as answer:
         assert json.load(answer)["type"] == "notebook"
+    with urllib.request.urlopen(f"{base}/lab/api/settings/{DOCUMENTS}?token={token}") as answer:
+        viewers = json.load(answer)["schema"]["properties"]["defaultViewers"]
+    assert viewers["default"] == {"markdown": "Markdown Preview"}, "the start page opens rendered"
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(f"{base}/api/contents")
     server = psutil.Process(process._leash.pid).children()[0]
