@@ -25,7 +25,7 @@ from labkit.exercises import start_page  # noqa: E402
 
 PICTURES = ROOT / "data" / "pictures"
 CHROMIUM = next(path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name)))
-WIDTH, HEIGHT = 1000, 620
+WIDTH, HEIGHT = 1100, 680
 READY = "() => window.jupyterapp?.shell.currentWidget?.context?.isReady"
 IDLE = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
 WRONG = "def weight_bytes(parameters, bits):\n    return parameters * bits\n\n\nex.check(weight_bytes)"
@@ -72,8 +72,8 @@ def a_scene(lab: LabPage) -> None:
     open_beside_files(lab, "01_agent_types.ipynb")
     for number in (0, 1, 21, 22, 23):
         lab.run_cell(number)
-    figure = lab.page.locator(".js-plotly-plot")
-    figure.first.wait_for()
+    lab.page.locator(".js-plotly-plot .updatemenu-button").first.click()
+    lab.page.get_by_text("step 40").wait_for(timeout=60_000)
     lab.page.evaluate("() => document.querySelector('.js-plotly-plot').scrollIntoView({block: 'end'})")
     save(lab.page, "lesson.png")
 

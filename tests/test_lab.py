@@ -15,11 +15,17 @@ DOCUMENTS = "@jupyterlab/docmanager-extension:plugin"
 ADDRESS = r"(http://127\.0\.0\.1:\d+/\S*\?token=\w+)"
 
 
+def listening(process) -> str:
+    """Return the address once it answers: JupyterLab prints it a moment before it binds the port."""
+    address = process.find(ADDRESS)
+    return address if address and process.ports() else ""
+
+
 @pytest.fixture
 def running(endpoint, tmp_path):
     """`labkit lab my-course` in an empty folder; the endpoint fixture has fetched the model before."""
     command = [sys.executable, "-m", "labkit.cli", "lab", tmp_path / "my-course", "--no-browser", "--port", "0"]
-    process = ServerProcess(command, label="labkit lab", ready=lambda s: s.find(ADDRESS), grace=10)
+    process = ServerProcess(command, label="labkit lab", ready=listening, grace=10)
     yield process.start(90), process, tmp_path / "my-course"
     process.stop()
 

@@ -21,8 +21,6 @@ __all__ = ["START", "is_ours", "place", "renew", "text"]
 
 START = "START.md"
 RIGHT, TRIED, OPEN = "●", "◐", "○"
-# A tab of JupyterLab does not watch its file; this button runs JupyterLab's own command. Elsewhere it is plain text.
-RELOAD = '<button data-commandlinker-command="docmanager:reload">Show the latest</button>'
 
 
 def place(folder: str | Path) -> LaidOut:
@@ -58,11 +56,12 @@ def text() -> str:
         "",
         f"{_so_far(rows)} {_next(rows)}",
         "",
+        f"{RIGHT} right, {TRIED} tried, {OPEN} open. This page follows every exercise that you check. JupyterLab shows the "
+        "newest when you open the page, or with *File → Reload Markdown File from Disk*.",
+        "",
         "| lesson | minutes | after | memory | exercises |",
         "| :-- | --: | :-- | --: | :-- |",
         *(_line(lesson, row) for lesson, row in zip(lessons(), rows, strict=True)),
-        "",
-        f"{RIGHT} right, {TRIED} tried, {OPEN} open. This page follows every exercise that you check. {RELOAD}",
         "",
         "Your notebooks are yours: nothing that you change in them is written over. An engine that this machine lacks is "
         "replayed from a recording, and says so. In a terminal, `labkit doctor` says what is here, and `labkit progress` "

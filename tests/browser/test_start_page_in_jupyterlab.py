@@ -10,7 +10,7 @@ from lab_page import LabPage, LabServer
 from labkit import course, lab
 from labkit.exercises import start_page
 
-PAGE, ROW = ".jp-MarkdownViewer", "table tbody tr:nth-child({{}})"
+PAGE, ROW = ".jp-MarkdownViewer", "table tbody tr:nth-child({number})"
 RIGHT = 'from labkit import exercise; exercise("00.1").check(lambda parameters, bits: parameters * bits / 8)'
 
 
@@ -33,7 +33,7 @@ def course_lab(browser, tmp_path, monkeypatch) -> Iterator[LabPage]:
 
 
 def row(tab, number: int) -> str:
-    return tab.locator(PAGE).locator(ROW.format(number + 1)).inner_text()
+    return tab.locator(PAGE).locator(ROW.format(number=number + 1)).inner_text()
 
 
 def test_the_start_page_opens_a_lesson_and_follows_an_exercise(course_lab, artifacts):
@@ -54,7 +54,8 @@ def test_the_start_page_opens_a_lesson_and_follows_an_exercise(course_lab, artif
     course_lab.wait_idle()
 
     tab.get_by_role("tab", name=start_page.START).click()
-    tab.locator(PAGE).get_by_role("button", name="Show the latest").click()
+    tab.get_by_role("menuitem", name="File", exact=True).click()
+    tab.get_by_role("menuitem", name="Reload Markdown File from Disk").click()
     tab.locator(PAGE).get_by_text("1 of 6").wait_for(timeout=30_000)
     assert "●○○○○○" in row(tab, 0)
     tab.screenshot(path=str(artifacts / "start-page.png"))
