@@ -28,6 +28,7 @@ CHROMIUM = next(path for name in ("chromium", "chromium-browser", "google-chrome
 WIDTH, HEIGHT = 1100, 680
 READY = "() => window.jupyterapp?.shell.currentWidget?.context?.isReady"
 IDLE = "() => window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'"
+ARRIVED = "() => [...document.querySelectorAll('.slider-label')].some(e => e.textContent === 'step 40')"
 WRONG = "def weight_bytes(parameters, bits):\n    return parameters * bits\n\n\nex.check(weight_bytes)"
 
 
@@ -73,7 +74,7 @@ def a_scene(lab: LabPage) -> None:
     for number in (0, 1, 21, 22, 23):
         lab.run_cell(number)
     lab.page.locator(".js-plotly-plot .updatemenu-button").first.click()
-    lab.page.get_by_text("step 40").wait_for(timeout=60_000)
+    lab.page.wait_for_function(ARRIVED, timeout=60_000)
     lab.page.evaluate("() => document.querySelector('.js-plotly-plot').scrollIntoView({block: 'end'})")
     save(lab.page, "lesson.png")
 

@@ -1,6 +1,8 @@
 """`labkit lab` for real: the notebooks laid out, JupyterLab up on loopback with a token, gone when it is told to go."""
 
 import json
+import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -50,3 +52,22 @@ def test_the_command_line_binds_to_loopback_and_asks_nobody_for_news(tmp_path):
     line = " ".join(lab.command(tmp_path, browser=False, port=9))
     assert line.startswith(sys.executable) and "--ServerApp.ip=127.0.0.1" in line and "--no-browser" in line
     assert "NeverCheckForUpdate" in line and "default_url=/lab " in line, "an empty folder opens on the launcher"
+
+
+def prepare(folder, **env):
+    command = [sys.executable, "-m", "labkit.cli", "lab", "--prepare", folder]
+    return subprocess.run(command, env=os.environ | env, capture_output=True, text=True, timeout=120)
+
+
+def test_prepare_lays_out_and_opens_nothing(endpoint, tmp_path):
+    done = prepare(tmp_path / "my-course")
+    assert done.returncode == 0 and "START.md" in done.stdout, done.stderr
+    assert sorted(p.name for p in (tmp_path / "my-course").glob("[!.]*")) == [
+        *(lesson.file for lesson in course.lessons()),
+        "START.md",
+    ]
+
+
+def test_prepare_fails_where_the_model_cannot_be_fetched(tmp_path):
+    done = prepare(tmp_path / "my-course", LABKIT_HOME=str(tmp_path / "home"), LABKIT_OFFLINE="1")
+    assert done.returncode == 2 and "OfflineError" in done.stderr, "an image must not be built without the model"
