@@ -106,10 +106,7 @@ def of_the_site(browser, place: Path) -> None:
         shutil.copy(lesson.path, executed)
     page = tab(browser)
     page.goto((site.build(place / "site", executed).folder / "00_start_here.html").as_uri())
-    page.get_by_role("heading", name="Streaming").scroll_into_view_if_needed()
-    page.evaluate(
-        "() => [...document.querySelectorAll('h2')].find(h => /Streaming/.test(h.textContent)).scrollIntoView()"
-    )
+    page.locator(".js-plotly-plot").first.evaluate("figure => figure.scrollIntoView({block: 'end'})")
     save(page, "page.png")
 
 
