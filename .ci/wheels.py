@@ -55,11 +55,12 @@ def main() -> int:
     """Run the command line; return the exit status."""
     parser = argparse.ArgumentParser(description="Which systems have wheels of what the course installs.")
     parser.add_argument("--check", action="store_true", help="ask nobody; fail if README's table is out of date")
-    if not parser.parse_args().check:
+    check = parser.parse_args().check
+    if not check:
         FACTS.write_text(facts_text(ask()), encoding="utf-8", newline="\n")
     text = README.read_text(encoding="utf-8")
     new = TABLE.sub(lambda _: table(load()), text)
-    if parser.parse_args().check:
+    if check:
         return int(new != text)
     README.write_text(new, encoding="utf-8", newline="\n")
     return 0
@@ -98,14 +99,14 @@ def _row(package: dict) -> dict | None:
         return {"name": package["name"], "version": package["version"], "source": True}
     if all(name.endswith("-any.whl") for name in names):
         return None
-    tags = {name: parse_wheel_filename(name)[3] for name in names}
+    tags = frozenset().union(*(parse_wheel_filename(name)[3] for name in names))
     runs = {system: _runs(tags, system) for system in platforms()}
     return {"name": package["name"], "version": package["version"], **{k: v for k, v in runs.items() if v}}
 
 
-def _runs(tags: dict[str, frozenset], system: str) -> list[str]:
+def _runs(tags: frozenset, system: str) -> list[str]:
     """Return the Pythons that have a wheel on a system, and the least that one of them asks for; [] for none."""
-    least = {python: _least(frozenset().union(*tags.values()), system, python) for python in PYTHONS}
+    least = {python: _least(tags, system, python) for python in PYTHONS}
     have = [python for python in PYTHONS if least[python] is not None]
     worst = max((least[python] for python in have), key=_number, default="")
     return [" ".join(have), worst] if have else []
