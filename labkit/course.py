@@ -1,6 +1,6 @@
 """The course: which lessons there are, laid out for a learner, run and judged.
 
-    for lesson in lessons():                       # data/lessons.toml
+    for lesson in lessons():                       # data/lessons.toml, read by labkit/lessons.py
         print(lesson)
     lay_out("my-course")                           # the notebooks, never over your own work
     [result] = run(["00"], on_progress=print)      # papermill in a fresh kernel, then the gate
@@ -14,11 +14,9 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-import tomllib
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,8 +24,9 @@ import labkit
 from labkit import paths
 from labkit._layout import LaidOut, place_all
 from labkit._notebook_file import place_text, read, render, text_of
-from labkit.errors import CourseError, UnknownLesson, VersionMismatch
+from labkit.errors import CourseError, VersionMismatch
 from labkit.gate import Problem, judge
+from labkit.lessons import Lesson, lesson_by_id, lessons
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -38,56 +37,6 @@ __all__ = [
 ]  # fmt: skip
 
 CELL_TIMEOUT_S = 300.0
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """One row of data/lessons.toml.
-
-    `minutes` are a learner's, `memory_gb` (10**9 bytes) is what JupyterLab, kernel, engine and model take together, any
-    one of `engines` will do, `needs` are ids of lessons to read first, `exercises` counts those that check themselves.
-    Shown as one line, in Markdown and as plain text.
-    """
-
-    id: str
-    file: str
-    title: str
-    promise: str
-    level: str
-    minutes: int
-    memory_gb: float
-    engines: tuple[str, ...]
-    needs: tuple[str, ...]
-    exercises: int
-
-    @property
-    def path(self) -> Path:
-        """The shipped notebook."""
-        return paths.notebooks_dir() / self.file
-
-    def __repr__(self) -> str:
-        needs = f"about {self.minutes} minutes · {self.memory_gb:g} GB of memory · engine: {' or '.join(self.engines)}"
-        return f"{self.id} {self.title} · {self.level} · {needs}"
-
-    def _repr_markdown_(self) -> str:
-        return repr(self).replace(f"{self.id} {self.title}", f"**{self.id} {self.title}**", 1)
-
-
-def lessons() -> list[Lesson]:
-    """Return every lesson in reading order."""
-    return list(_table(paths.data_dir() / "lessons.toml"))
-
-
-def lesson_by_id(name: str | int | Path) -> Lesson:
-    """Return the lesson that `name` means: 0, "0", "00", "00_start_here" or a path of that name; else UnknownLesson."""
-    stem = Path(str(name)).name.removesuffix(".ipynb")
-    for row in lessons():
-        if stem == Path(row.file).stem or (stem.isdigit() and stem.zfill(2) == row.id):
-            return row
-    known = ", ".join(Path(row.file).stem for row in lessons())
-    raise UnknownLesson(
-        f"There is no lesson or notebook {str(name)!r}", f"The lessons are: {known}", "labkit run --help"
-    )
 
 
 def lesson(name: str | int, version: str) -> Lesson:
@@ -217,12 +166,6 @@ def _run_one(label, path, nb, how, on_progress) -> tuple[NotebookNode, dict]:
     found = {"problems": judge(evidence), "cells": _times(evidence.executed), **took}
     evidence.executed.metadata.pop("widgets", None)  # megabytes of plotly, and the gate has read it
     return evidence.executed, found
-
-
-@cache
-def _table(path: Path) -> tuple[Lesson, ...]:
-    rows = tomllib.loads(path.read_text(encoding="utf-8"))["lesson"]
-    return tuple(Lesson(**row | {"engines": tuple(row["engines"]), "needs": tuple(row["needs"])}) for row in rows)
 
 
 def _number(version: str) -> list[int]:

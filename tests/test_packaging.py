@@ -18,6 +18,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from labkit.exercises.start_page import START
+
 ROOT = Path(__file__).parents[1]
 META = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = META["project"]["optional-dependencies"]
@@ -168,12 +170,20 @@ def test_binder_is_the_same_environment_less_what_its_memory_cannot_hold():
     assert set(binder_pip) <= set(pip)
 
 
-def test_binder_installs_the_package_and_fetches_the_model():
+def test_binder_installs_the_package_fetches_the_model_and_opens_the_start_page():
     script = ROOT / "binder" / "postBuild"
     assert os.access(script, os.X_OK)
     assert script.read_text(encoding="utf-8").startswith("#!/bin/bash\n")
     commands = [line for line in script.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-    assert commands == ["set -euo pipefail", "python -m pip install --no-deps --editable .", "labkit pull"]
+    assert commands[:3] == [
+        "set -euo pipefail",
+        "python -m pip install --no-deps --editable .",
+        "labkit lab --prepare my-course",
+    ]
+    copied = next(line for line in commands if line.startswith("cp ")).split()[2:-1]
+    assert all((ROOT / name).exists() for name in copied)
+    settings = json.loads((ROOT / "binder" / "jupyter_server_config.json").read_text(encoding="utf-8"))
+    assert {one["default_url"] for one in settings.values()} == {f"/lab/tree/my-course/{START}"}
 
 
 @pytest.fixture
@@ -256,7 +266,9 @@ def installed(wheel, tmp_path_factory):
 
 
 def course_files(root: Path) -> set[str]:
-    return {name for name in clone_files() if name.startswith(("data/", "notebooks/")) and (root / name).is_file()}
+    """Return what the wheel holds of the course: README's pictures are for those who look at the repository."""
+    names = [name for name in clone_files() if name.startswith(("data/", "notebooks/"))]
+    return {name for name in names if not name.startswith("data/pictures/") and (root / name).is_file()}
 
 
 def test_the_wheel_holds_the_course_and_nothing_of_the_learner(wheel, source):

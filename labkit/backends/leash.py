@@ -23,7 +23,13 @@ def main(label, grace, *command):
     code = child.wait()
     _kill_group(child)  # grandchildren that outlived their parent
     # os._exit: the lifeline thread may be blocked in a read, and nothing of ours needs flushing.
-    os._exit(code if code >= 0 else 128 - code)
+    os._exit(_exit_status(code))
+
+
+def _exit_status(code):
+    if code > 0x7FFFFFFF:  # a crash on Windows, such as 0xC0000005; os._exit takes a signed number
+        return code - (1 << 32)
+    return code if code >= 0 else 128 - code
 
 
 def _wait_for_parent(child, grace):
@@ -66,8 +72,8 @@ else:
     def _signal_group(child, number):
         try:
             os.killpg(child.pid, number)
-        except ProcessLookupError:
-            return  # the whole group is gone already
+        except (ProcessLookupError, PermissionError):
+            return  # the whole group is gone already; macOS says "not permitted" while its last zombie is left
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ It is installed with labkit, needs no compiler and no other program, and is what
 from __future__ import annotations
 
 import json
+import platform
 import secrets
 import sys
 from importlib import metadata
@@ -26,6 +27,9 @@ def available() -> Availability:
     try:
         return Availability(True, metadata.version("xllamacpp"))
     except metadata.PackageNotFoundError:
+        if (sys.platform, platform.machine()) == ("win32", "ARM64"):
+            why = "xllamacpp has no build for Windows on ARM"
+            return Availability(False, why=why, fix="pip install 'labkit[onnx]'")
         return Availability(False, why="the package xllamacpp is not installed", fix="pip install xllamacpp")
 
 

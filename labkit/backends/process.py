@@ -24,6 +24,8 @@ from pathlib import Path
 from labkit.errors import EngineStartError
 
 LEASH = Path(__file__).with_name("leash.py")
+# On Windows a venv's python.exe starts another one and waits for it: the leash, which needs no venv, would stand there twice.
+LEASH_PYTHON = getattr(sys, "_base_executable", sys.executable) if os.name == "nt" else sys.executable
 LOG_LINES = 400
 POLL_SECONDS = 0.02
 
@@ -148,13 +150,15 @@ class ServerProcess:
         code = self.returncode
         if code is None:
             return "still running"
+        if os.name == "nt":
+            return f"exit status {code}" if code < 256 else f"exit status {code:#x}"  # as Windows writes a crash
         return f"killed by signal {code - 128}" if code > 128 else f"exit status {code}"
 
     def _launch(self) -> None:
         with self._lock:
             if self._stopped or self._leash:
                 raise EngineStartError(f"{self.label} was already started or stopped.", "one ServerProcess runs once")
-            leash = [sys.executable, "-I", "-S", str(LEASH), self.label, str(self.grace)]
+            leash = [LEASH_PYTHON, "-I", "-S", str(LEASH), self.label, str(self.grace)]
             # A session of its own keeps the leash out of reach of Ctrl-C and of kernel interrupts.
             session = {"start_new_session": True} if os.name != "nt" else {"creationflags": 0x200}
             self._leash = subprocess.Popen(

@@ -6,6 +6,7 @@ printed as three lines (what, why, one command to try) with exit status 2.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -83,6 +84,9 @@ STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
 def main() -> None:
     """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
+    for stream in (sys.stdout, sys.stderr):  # a pipe on Windows may hold 256 characters, and "→" is none of them
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         # What a command raises as typer.Exit comes back as a number, and typer makes Ctrl-C one of them.
         status = app(standalone_mode=False) or 0

@@ -15,8 +15,9 @@ Model = Annotated[str, typer.Option(help="An alias of `labkit models`, or auto."
 
 
 def print_out(what) -> None:
-    """Print text as it is, anything else as JSON."""
-    print(what if isinstance(what, str) else json.dumps(what, indent=1, ensure_ascii=False, default=str))
+    """Print text as it is, anything else as JSON, which any encoding can hold."""
+    utf8 = (sys.stdout.encoding or "").lower().startswith("utf")
+    print(what if isinstance(what, str) else json.dumps(what, indent=1, ensure_ascii=not utf8, default=str))
 
 
 def complain(text: str, status: int = 0) -> int:

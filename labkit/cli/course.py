@@ -39,17 +39,22 @@ def lab(
     ),
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
     port: Annotated[int, typer.Option(help="Port on this machine; 0 lets JupyterLab choose.")] = 8888,
+    prepare: Annotated[bool, typer.Option("--prepare", help="Lay out and fetch, and open nothing.")] = False,
 ) -> None:
-    """Fetch the small model if it is not here yet, and open JupyterLab on the course."""
+    """Fetch the small model if it is not here yet, and open JupyterLab on the course, at its start page."""
     from labkit import catalog, course, weights
+    from labkit.exercises import start_page
     from labkit.lab import open_lab
 
-    _print_laid_out(folder, course.lay_out(folder))
+    _print_laid_out(folder, course.lay_out(folder), start_page.place(folder))
     try:
         weights.ensure(catalog.default_model(), progress=weights.progress_bar())
-    except LabkitError as error:  # the course still opens; its first cell says the same
-        complain(str(error))
-    raise typer.Exit(open_lab(folder, browser=browser, port=port))
+    except LabkitError as error:
+        if prepare:
+            raise
+        complain(str(error))  # the course still opens; its first cell says the same
+    if not prepare:
+        raise typer.Exit(open_lab(folder, browser=browser, port=port))
 
 
 @app.command(epilog="Example: **labkit run 00 01 --html site/**; **labkit run --memory 2** as on Binder")
@@ -99,13 +104,10 @@ def version(as_json: Json = False) -> None:
     print_out(found if as_json else "\n".join(f"{name} {number}" for name, number in found.items()))
 
 
-def _print_laid_out(folder: Path, done) -> None:
+def _print_laid_out(folder: Path, *done) -> None:
     print_out(f"The notebooks are in {folder}")
-    for what, files in (
-        ("new", done.written),
-        ("brought up to date", done.updated),
-        ("kept as you left it", done.kept),
-    ):
+    for what, name in (("new", "written"), ("brought up to date", "updated"), ("kept as you left it", "kept")):
+        files = [path for one in done for path in getattr(one, name)]
         if files:
             print_out(f"  {what}: {', '.join(path.name for path in files)}")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from labkit.exercises import start_page
 from labkit.exercises.core import Exercise, Verdict
 from labkit.exercises.journal import record
 from labkit.exercises.message import Message
@@ -28,6 +30,7 @@ class Session:
         """
         verdict = self.exercise.judge(*values, **named)
         record(self.exercise.id, verdict=verdict.status)
+        start_page.renew(Path())  # a notebook runs in the folder where it lies
         return verdict
 
     def hint(self) -> Message:

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from labkit import course
 from labkit.errors import KitError
-from labkit.exercises.core import NOT_ATTEMPTED, RIGHT
 from labkit.exercises.journal import touched
+from labkit.exercises.tally import Row, by_lesson, next_open
 from labkit.kit.documents import PROGRESS, write
 
 __all__ = ["Row", "answers_in", "by_lesson", "export", "text"]
@@ -27,46 +26,13 @@ OPENS = re.compile(r"""exercise\(\s*["'](\d\d\.\d+)["']\s*\)""")
 WIDTH = 10  # characters of the longest bar
 
 
-@dataclass(frozen=True)
-class Row:
-    """How far one lesson has come: exercises in all, right, tried but not right; hints, solutions shown; last change (ISO, "")."""
-
-    id: str
-    title: str
-    minutes: int
-    exercises: int
-    right: int
-    tried: int
-    hints: int
-    solutions: int
-    updated: str
-
-    @property
-    def done(self) -> bool:
-        """Every exercise is right."""
-        return self.right == self.exercises
-
-    def to_dict(self) -> dict:
-        """Return it as JSON can hold it."""
-        return {**asdict(self), "done": self.done}
-
-
-def by_lesson() -> list[Row]:
-    """Return one Row a lesson, in reading order, untouched ones included."""
-    entries = touched()
-    return [
-        _row(lesson, [entries[one] for n in range(1, lesson.exercises + 1) if (one := f"{lesson.id}.{n}") in entries])
-        for lesson in course.lessons()
-    ]
-
-
 def text(rows: list[Row]) -> str:
     """Return the board for a terminal: a bar a lesson, the sum, and what comes next."""
     lines = [
         f"{row.id} {row.title:30} {_bar(row)} {row.right:>2} of {row.exercises:<2} right{_beside(row)}" for row in rows
     ]
     right, total = sum(row.right for row in rows), sum(row.exercises for row in rows)
-    open_ = next((row for row in rows if not row.done), None)
+    open_ = next_open(rows)
     next_ = f"Next: lesson {open_.id}, {open_.title}." if open_ else "All done."
     return "\n".join([*lines, "", f"{right} of {total} exercises. {next_}"])
 
@@ -116,20 +82,6 @@ def _answers_of(file: Path) -> dict[str, str]:
         if current and ".check(" in source:
             found.setdefault(current, source)
     return found
-
-
-def _row(lesson, entries: list) -> Row:
-    return Row(
-        lesson.id,
-        lesson.title,
-        lesson.minutes,
-        exercises=lesson.exercises,
-        right=sum(entry.status == RIGHT for entry in entries),
-        tried=sum(bool(entry.checks) and entry.status not in (RIGHT, NOT_ATTEMPTED) for entry in entries),
-        hints=sum(entry.hints for entry in entries),
-        solutions=sum(entry.solution for entry in entries),
-        updated=max((entry.updated for entry in entries), default=""),
-    )
 
 
 def _bar(row: Row) -> str:

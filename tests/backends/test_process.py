@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from labkit.backends import leash
 from labkit.backends.process import ServerProcess, free_port, running_servers
 from labkit.errors import EngineStartError
 
@@ -189,3 +190,26 @@ def test_free_port_is_on_loopback_and_free():
 
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", free_port()))
+
+
+# -- what other systems say, which this one cannot -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ended, status", [(0, 0), (3, 3), (-9, 137), (0xC0000005, 0xC0000005 - 2**32)])
+def test_every_way_to_end_is_a_status_that_a_process_can_end_with(ended, status):
+    """0xC0000005 is an access violation on Windows, where exit codes have no sign and os._exit takes one."""
+    assert leash._exit_status(ended) == status
+    done = subprocess.run([sys.executable, "-c", f"import os; os._exit({leash._exit_status(ended)})"])
+    assert done.returncode == status % 256
+
+
+@pytest.mark.skipif(os.name != "posix", reason="process groups")
+@pytest.mark.parametrize("said", [ProcessLookupError, PermissionError])
+def test_a_group_that_is_gone_is_no_error(said, monkeypatch):
+    """macOS says "not permitted" for a group of which only a zombie is left, Linux and macOS "no such process" for none."""
+
+    def killpg(pid, number):
+        raise said
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    leash._kill_group(subprocess.Popen([sys.executable, "-c", ""]))

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from labkit import lab
 from labkit.backends.process import ServerProcess, free_port
 
 READY_S = 60
@@ -117,7 +118,9 @@ class LabServer:
         }
         # Papermill proves the lessons on live engines. Here their recordings answer: quick, and their labels are seen as well.
         replay = {"LABKIT_REPLAY": "ollama,foundry,onnx,openvino,vllm", "LABKIT_REQUIRE": ""}
-        return {"JUPYTER_TOKEN": self.token, **replay, **{name: str(home / folder) for name, folder in folders.items()}}
+        defaults = {"JUPYTER_CONFIG_PATH": lab.environment()["JUPYTER_CONFIG_PATH"]}  # as `labkit lab` has them
+        own = {name: str(home / folder) for name, folder in folders.items()}
+        return {"JUPYTER_TOKEN": self.token, **defaults, **replay, **own}
 
 
 class LabPage:

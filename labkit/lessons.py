@@ -1,0 +1,74 @@
+"""The lessons as a table: data/lessons.toml, one row a lesson, in reading order.
+
+for lesson in lessons():
+    print(lesson)
+lesson_by_id("00").path
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from labkit import paths
+from labkit.errors import UnknownLesson
+
+__all__ = ["Lesson", "lesson_by_id", "lessons"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One row of data/lessons.toml.
+
+    `minutes` are a learner's, `memory_gb` (10**9 bytes) is what JupyterLab, kernel, engine and model take together, any
+    one of `engines` will do, `needs` are ids of lessons to read first, `exercises` counts those that check themselves.
+    Shown as one line, in Markdown and as plain text.
+    """
+
+    id: str
+    file: str
+    title: str
+    promise: str
+    level: str
+    minutes: int
+    memory_gb: float
+    engines: tuple[str, ...]
+    needs: tuple[str, ...]
+    exercises: int
+
+    @property
+    def path(self) -> Path:
+        """The shipped notebook."""
+        return paths.notebooks_dir() / self.file
+
+    def __repr__(self) -> str:
+        needs = f"about {self.minutes} minutes · {self.memory_gb:g} GB of memory · engine: {' or '.join(self.engines)}"
+        return f"{self.id} {self.title} · {self.level} · {needs}"
+
+    def _repr_markdown_(self) -> str:
+        return repr(self).replace(f"{self.id} {self.title}", f"**{self.id} {self.title}**", 1)
+
+
+def lessons() -> list[Lesson]:
+    """Return every lesson in reading order."""
+    return list(_table(paths.data_dir() / "lessons.toml"))
+
+
+def lesson_by_id(name: str | int | Path) -> Lesson:
+    """Return the lesson that `name` means: 0, "0", "00", "00_start_here" or a path of that name; else UnknownLesson."""
+    stem = Path(str(name)).name.removesuffix(".ipynb")
+    for row in lessons():
+        if stem == Path(row.file).stem or (stem.isdigit() and stem.zfill(2) == row.id):
+            return row
+    known = ", ".join(Path(row.file).stem for row in lessons())
+    raise UnknownLesson(
+        f"There is no lesson or notebook {str(name)!r}", f"The lessons are: {known}", "labkit run --help"
+    )
+
+
+@cache
+def _table(path: Path) -> tuple[Lesson, ...]:
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["lesson"]
+    return tuple(Lesson(**row | {"engines": tuple(row["engines"]), "needs": tuple(row["needs"])}) for row in rows)
