@@ -1,4 +1,7 @@
-"""What an engine takes of this machine: the memory of its processes, and what others take meanwhile."""
+"""What an engine takes of this machine: the memory of its processes, and what others take meanwhile.
+
+Taught in notebook 02, section "Memory".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Find the banks: `lesson_NN.py` beside this file, each with a list `EXERCISES`, imported when it is asked for."""
+"""Find the banks: `lesson_NN.py` beside this file, each with a list `EXERCISES`, imported when it is asked for.
+
+At work in notebook 00, section "How exercises work".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What an exercise is, what its answers are, and how an answer gets its verdict.
 
 `labkit.exercises` shows how to write a bank of exercises; this module holds the pieces.
+
+Taught in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations

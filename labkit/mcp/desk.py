@@ -21,7 +21,7 @@ INSTRUCTIONS = "The service desk of a small shop: customers, orders, tickets, de
 
 
 def desk_server(desk: Desk) -> Server:
-    """Return a server of this desk. Taught in notebook 14, section "A client"."""
+    """Return a server of this desk. Taught in notebook 14, section "Two transports"."""
     texts = [
         Resource(f"shop://article/{row['id']}", row["title"], lambda row=row: row["text"]) for row in desk.articles()
     ]

@@ -3,6 +3,8 @@
 breaker = Breaker(failures=5, rest=30)
 breaker.call(lambda: endpoint.chat(prompt))        # after five failures in a row: CircuitOpen, at once
 breaker.state                                      # "closed", "open" or "half-open"
+
+Taught in notebook 10, section "When it fails".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 
 The seal is SHA-256, or HMAC-SHA-256 with the key in LABKIT_AUDIT_KEY. Without a key whoever may write the files can make a whole
 new chain; only an anchor that was kept elsewhere shows it. With a key the same holds for going back to an old copy of both files.
+
+Taught in notebook 10, sections "Who may do what" and "What happened".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 The items are data (data/checklists.toml): what the module says, for which engines it says so, and the name of the check in
 labkit/operate/checks.py or checks_live.py, or why no check is possible here. An item without a check is never passed: somebody has
 to look.
+
+Taught in notebook 10, section "The checklists".
 """
 
 from __future__ import annotations

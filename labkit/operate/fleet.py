@@ -7,6 +7,8 @@
 Bytes are measured at the engine's processes (psutil), not taken from a table; only what was never
 loaded is estimated, from its file.
 When room is needed, the one used longest ago goes; never one in use, never a pinned one.
+
+Taught in notebook 10, section "Too many".
 """
 
 from __future__ import annotations

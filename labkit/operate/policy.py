@@ -3,6 +3,8 @@
 policy = Policy.load()                                  # data/roles.toml; its head says how to write one
 policy.rights("clerk").tools                            # {"lookup_customer", …}, inherited ones included
 policy.touched("lookup_customer", {"customer_id": "C-101"})     # ["customer:C-101"]
+
+Taught in notebook 10, section "Who may do what".
 """
 
 from __future__ import annotations

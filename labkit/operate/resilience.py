@@ -7,6 +7,8 @@
 
 A chat request changes nothing, so it may be repeated, until a piece of its answer was shown: then it breaks off, and says what was
 said. A tool may change something: one that is not repeatable is called once.
+
+Taught in notebook 10, section "When it fails".
 """
 
 from __future__ import annotations

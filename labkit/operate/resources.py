@@ -7,6 +7,8 @@
 
 A request is never lost and never waits for ever: it ends in an answer or in a typed refusal (QueueFull, Expired, Cancelled,
 EngineDied, OverBudget, …). One that an engine's death cut short is asked again, as long as it has time and may be repeated.
+
+Taught in notebook 10, section "Too many".
 """
 
 from __future__ import annotations

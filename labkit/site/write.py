@@ -1,4 +1,7 @@
-"""The pages as files: templates of data/site filled in, style and scripts beside them, and an index for the search."""
+"""The pages as files: templates of data/site filled in, style and scripts beside them, and an index for the search.
+
+Explained in README.md, section "The command".
+"""
 
 from __future__ import annotations
 
