@@ -16,7 +16,6 @@ HEADING = re.compile(r"^## (.+?)\s*$", re.M)
 MAGIC = re.compile(r"^\s*[%!].*$", re.M)
 
 
-@cache
 def uses() -> dict[Home, list[tuple[str, str]]]:
     """Return each name that a lesson uses, with (lesson, section) of every use, each once, in the course's order."""
     found: dict[Home, dict[tuple[str, str], None]] = {}
@@ -26,16 +25,18 @@ def uses() -> dict[Home, list[tuple[str, str]]]:
     return {one: list(places) for one, places in found.items()}
 
 
-def used_in(notebook: Path) -> Iterator[tuple[str, Home]]:
-    """Yield (section, name) for every use in a notebook's code; the section is "" above the first heading."""
-    section, known = "", {}
+@cache
+def used_in(notebook: Path) -> list[tuple[str, Home]]:
+    """Return (section, name) for every use in a notebook's code; the section is "" above the first heading."""
+    section, known, found = "", {}, []
     for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             section = ([section, *HEADING.findall(source)])[-1]
         elif cell["cell_type"] == "code":
             for node in ast.parse(MAGIC.sub("", source)).body:
-                yield from ((section, one) for one in _named(node, known))
+                found += [(section, one) for one in _named(node, known)]
+    return found
 
 
 def _named(statement: ast.stmt, known: dict[str, Home]) -> Iterator[Home]:

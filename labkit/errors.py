@@ -277,7 +277,7 @@ class OrchestrationError(LabkitError):
 
 
 class CheckpointError(OrchestrationError):
-    """A workflow's step that JSON cannot hold, or a bad or missing saved one. Taught in notebook 09, section "Handing over"."""
+    """A step that JSON cannot hold, or a saved one missing, damaged or not ours. Taught in notebook 09, section "Handing over"."""
 
 
 class CourseError(LabkitError):
