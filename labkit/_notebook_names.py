@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from labkit import course
+from labkit import _source_names, course
 from labkit._source_names import Home, home
 
 HEADING = re.compile(r"^## (.+?)\s*$", re.M)
@@ -23,6 +23,12 @@ def uses() -> dict[Home, list[tuple[str, str]]]:
         for section, one in used_in(row.path):
             found.setdefault(one, {})[row.id, section] = None
     return {one: list(places) for one, places in found.items()}
+
+
+def reached_in(lesson: str, section: str) -> set[str]:
+    """Return the modules of labkit that the code of a section reaches, with the code above all sections of that lesson."""
+    here = {module for (module, _), places in uses().items() if {(lesson, section), (lesson, "")} & set(places)}
+    return _source_names.reached(here)
 
 
 @cache

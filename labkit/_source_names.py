@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -89,6 +89,46 @@ def docstring(module: str, name: str) -> str:
     behind = source.lines[node.end_lineno - 1].partition("  # ")[2]
     above = source.lines[node.lineno - 2]
     return behind if behind not in ("", "fmt: skip") else above.removeprefix("# ") if above.startswith("# ") else ""
+
+
+def reached(modules: Iterable[str]) -> set[str]:
+    """Return the modules of labkit that `modules` import or start as programs, directly or through others, and themselves."""
+    found, todo = set(), set(modules)
+    while todo:
+        found |= todo
+        todo = {needed for one in todo for needed in needs(one)} - found
+    return found
+
+
+@cache
+def needs(module: str) -> frozenset[str]:
+    """Return the modules that one module's code takes names from, wherever it does, or names in a text to start or load them."""
+    found: set[str] = set()
+    for node in ast.walk(sources()[module].tree):
+        if isinstance(node, ast.ImportFrom):
+            taken = node.module if node.module in sources() else _beside(module, node.module or "")
+            found |= {
+                taken,
+                *(where[0] for one in node.names if taken in sources() and (where := home(taken, one.name))),
+            }
+        elif isinstance(node, ast.Import):
+            found |= {one.name for one in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= _loaded(module, node.value)
+    return frozenset(found & set(sources()) - {module})
+
+
+def _loaded(module: str, text: str) -> set[str]:
+    """Return what a text may stand for: "worker.py" beside `module`, "labkit.deploy.ray_host", all of "labkit.deploy.edge."."""
+    if text.startswith("labkit.") and text.endswith("."):
+        return {one for one in sources() if one.startswith(text)}
+    return {_beside(module, text.removesuffix(".py")) if text.endswith(".py") else text}
+
+
+def _beside(module: str, name: str) -> str:
+    """Return the dotted name of a neighbour, as a program that is run by its file finds it."""
+    folder = module if (ROOT.parent / Path(*module.split("."))).is_dir() else module.rpartition(".")[0]
+    return f"{folder}.{name}"
 
 
 def _source(file: Path) -> Source:

@@ -42,12 +42,13 @@ UNSAID = "Nowhere"
 class PublicName:
     """One public name: `name` is its shortest, `also` are the other ways to it ("labkit.backends.connect"), each a dotted path.
 
-    says: the first line of its docstring, or the comment of a constant; "" if it has none. how: "Taught", "At work", "Explained" or
-    "Nowhere". places: where. uses: the sections whose own code has the name.
+    module: whose source has it. says: the first line of its docstring, or the comment of a constant; "" if it has none.
+    how: "Taught", "At work", "Explained" or "Nowhere". places: where. uses: the sections whose own code has the name.
     """
 
     name: str
     also: tuple[str, ...]
+    module: str
     says: str
     how: str
     places: tuple[Place, ...]
@@ -72,7 +73,7 @@ def names() -> list[PublicName]:
         for name in source.public:
             ways.setdefault(_source_names.home(module, name) or (module, name), []).append(f"{module}.{name}")
     used = _notebook_names.uses()
-    found = [_public(one, sorted(paths, key=_length), used.get(one, [])) for one, paths in ways.items()]
+    found = [_public(one, sorted(paths, key=len), used.get(one, [])) for one, paths in ways.items()]
     return sorted(found, key=lambda one: one.name)
 
 
@@ -90,7 +91,7 @@ def find(wanted: str) -> list[PublicName]:
 
 
 def stale() -> list[str]:
-    """Return what is wrong: "NAME: why" for a name without a place, at a place that is not there, or shown elsewhere only."""
+    """Return what is wrong, "NAME: why": no place, a place that is not there, or one whose code never comes to the name."""
     wrong = []
     for one in names():
         gone = [place.link for place in one.places if not place.cell]
@@ -99,6 +100,8 @@ def stale() -> list[str]:
             wrong.append(f"{one.name}: no section is named for it")
         elif one.uses and not one.shown:
             wrong.append(f"{one.name}: not in {_links(one.places)}, but in {_links(one.uses)}")
+        elif one.how != "Explained" and not gone and not any(one.module in _reached(place) for place in one.places):
+            wrong.append(f"{one.name}: the code of {_links(one.places)} does not reach {one.module}")
     return wrong
 
 
@@ -125,7 +128,7 @@ def to_dict(found: list[PublicName]) -> list[dict]:
     """Return the names as JSON can hold them."""
     return [
         {
-            "name": one.name, "also": list(one.also), "says": one.says, "how": one.how,
+            "name": one.name, "also": list(one.also), "module": one.module, "says": one.says, "how": one.how,
             "places": [place.to_dict() for place in one.places], "uses": [place.to_dict() for place in one.uses],
         }
         for one in found
@@ -145,7 +148,9 @@ def _public(one: Home, ways: list[str], uses: list[tuple[str, str]]) -> PublicNa
     docstring = _source_names.docstring(*one)
     how, places = next(filter(lambda said: said[1], map(places_in, _above(one, docstring, ways[0]))), (UNSAID, ()))
     says = LINE.sub("", docstring.partition("\n")[0]).strip()
-    return PublicName(ways[0], tuple(ways[1:]), says, how, places, tuple(module_map.place(*use) for use in uses))
+    return PublicName(
+        ways[0], tuple(ways[1:]), one[0], says, how, places, tuple(module_map.place(*use) for use in uses)
+    )
 
 
 def _above(one: Home, docstring: str, way: str) -> Iterator[str]:
@@ -155,10 +160,6 @@ def _above(one: Home, docstring: str, way: str) -> Iterator[str]:
         while path.count("."):
             yield _source_names.sources()[path].docstring
             path = path.rpartition(".")[0]
-
-
-def _length(way: str) -> tuple[int, str]:
-    return way.count("."), way
 
 
 def _is_called(way: str, wanted: str, whole: str) -> bool:
@@ -176,6 +177,11 @@ def _complain(wanted: str, known: list[PublicName]) -> None:
 
 def _links(places: tuple[Place, ...]) -> str:
     return ", ".join(place.link for place in places)
+
+
+@cache
+def _reached(place: Place) -> set[str]:
+    return _notebook_names.reached_in(place.lesson, place.section)
 
 
 @cache

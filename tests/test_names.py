@@ -11,7 +11,14 @@ from labkit import _notebook_names, _source_names, cli, module_map, names, paths
 from labkit.errors import ConfigError
 
 HERE, ELSEWHERE = 'Taught in notebook 00, section "One".', 'Taught in notebook 00, section "Two, three".'
-CACHES = (_source_names.sources, _source_names.late_names, names._document, _notebook_names.used_in)
+CACHES = (
+    _source_names.sources,
+    _source_names.late_names,
+    names._document,
+    names._reached,
+    _source_names.needs,
+    _notebook_names.used_in,
+)
 
 
 @pytest.fixture
@@ -85,16 +92,82 @@ def test_every_lesson_teaches_names_of_its_own():
     assert first == {f"{number:02}" for number in range(15)}
 
 
+# -- looking up -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wanted", ["connect", "labkit.connect", "backends.connect", "labkit.backends.connect"])
+def test_a_name_is_found_by_each_of_its_paths_and_by_its_end(wanted):
+    assert [one.name for one in names.find(wanted)] == ["labkit.connect"]
+
+
+def test_a_module_gives_its_names_and_one_end_may_be_several():
+    assert {one.last for one in names.find("operate.alerts")} == set(
+        _source_names.sources()["labkit.operate.alerts"].public
+    )
+    assert len(names.find("measure")) > 2 and all(one.last == "measure" for one in names.find("measure"))
+
+
+@pytest.mark.parametrize(
+    "wanted, near",
+    [("conect", "labkit.connect"), ("thermostat.Romo", "labkit.agents.thermostat.Room"), ("", ""), ("#", "")],
+)
+def test_a_wrong_name_is_refused_with_the_nearest(wanted, near):
+    with pytest.raises(ConfigError) as raised:
+        names.find(wanted)
+    assert raised.value.fix == f"labkit names {near}".rstrip() and near in raised.value.why
+
+
+@pytest.fixture
+def printed(monkeypatch, capsys):
+    """Give `printed(*arguments)`: the exit status of `labkit names …`, and what it printed."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["labkit", "names", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_looks_a_name_up(printed):
+    status, out, _ = printed("connect", "--json")
+    (found,) = json.loads(out)
+    assert status == 0 and found["name"] == "labkit.connect" and found["says"].startswith("Return an endpoint")
+    assert found["places"][0]["link"] == "00_start_here.ipynb#The-first-answer" and len(found["uses"]) > 10
+    status, out, _ = printed("connect")
+    assert status == 0 and "(also labkit.backends.connect)" in out and "taught in 00_start_here.ipynb#The-first" in out
+
+
+def test_the_command_lists_all_names_and_refuses_wrong_ones(printed):
+    lines = printed()[1].splitlines()
+    assert len(lines) == len(names.names()) and all(".ipynb#" in one or ".md#" in one for one in lines)
+    status, _, err = printed("conect")
+    assert status == 2 and "Try: labkit names labkit.connect" in err
+
+
 # -- what is found to be wrong ----------------------------------------------------------------------------------------------
 
-USE = "from labkit import a\na.f()"
+USE, B = "from labkit import a\na.f()", "from labkit import b\nb.g()"
+G = "__all__ = []\ndef g():\n"
+BY_IMPORT, BY_FILE, BY_NAME = f"{G}    from labkit import a", f'{G}    return "a.py"', f'{G}    return "labkit.a"'
 
 
 @pytest.mark.parametrize(
     "files, code, wrong",
     [
         ({"a.py": function()}, {"one": USE}, ""),
-        ({"a.py": function()}, {}, ""),  # the idea is taught, the name is not shown
+        ({"a.py": function()}, {}, "labkit.a.f: the code of 00_a.ipynb#One does not reach labkit.a"),
+        ({"a.py": function(), "b.py": BY_IMPORT}, {"one": B}, ""),  # not shown, but at work
+        ({"a.py": function(), "b.py": BY_IMPORT}, {"above": B}, ""),
+        ({"a.py": function(), "b.py": BY_IMPORT}, {"two": B}, "does not reach labkit.a"),
+        ({"a.py": function(), "b.py": BY_FILE}, {"one": B}, ""),
+        ({"a.py": function(), "b.py": BY_NAME}, {"one": B}, ""),
+        (
+            {"a.py": function(), "c.py": "from a import f\n__all__ = []", "b.py": BY_FILE.replace("a.py", "c.py")},
+            {"one": B},
+            "",
+        ),
         (
             {"a.py": function(line=ELSEWHERE)},
             {"one": USE},
@@ -108,7 +181,11 @@ USE = "from labkit import a\na.f()"
             "but in 00_a.ipynb#Two,-three",
         ),
         ({"a.py": function()}, {"two": "import labkit.a as b\nb.f()"}, "but in 00_a.ipynb#Two,-three"),
-        ({"a.py": function()}, {"two": "from labkit import a\nfor a in x:\n    y\na.f()"}, ""),  # another a
+        (
+            {"a.py": function()},
+            {"two": "from labkit import a\nfor a in x:\n    y\na.f()"},
+            "does not reach",
+        ),  # another a
         ({"a.py": function()}, {"above": USE}, ""),
         ({"a.py": function(line=HERE.replace("One", "Won"))}, {}, "labkit.a.f: there is no 00_a.ipynb#Won"),
         ({"a.py": function(line=HERE.replace("00", "07"))}, {}, "labkit.a.f: there is no lesson 07"),
@@ -116,9 +193,13 @@ USE = "from labkit import a\na.f()"
         ({"a.py": function(line="Taught in notebook 00.")}, {}, "no section is named for it"),
         ({"a.py": f'"""A.\n\n{HERE}\n"""\n{function(line="")}'}, {"one": USE}, ""),
         ({"a.py": f'"""A.\n\n{HERE}\n"""\n{function(line=ELSEWHERE)}'}, {"two": USE}, ""),  # its own line comes first
-        ({"p/__init__.py": f'"""P. {HERE}"""', "p/a.py": function(line="")}, {}, ""),
+        ({"p/__init__.py": f'"""P. {HERE}"""', "p/a.py": function(line="")}, {"one": "from labkit.p.a import f"}, ""),
         ({"p/__init__.py": f'"""P. {HERE}"""', "a.py": function(line="")}, {}, "labkit.a.f: no section"),
-        ({"_a.py": function(line=""), "b.py": f'"""B. {HERE}"""\nfrom labkit._a import f\n__all__ = ["f"]'}, {}, ""),
+        (
+            {"_a.py": function(line=""), "b.py": f'"""B. {HERE}"""\nfrom labkit._a import f\n__all__ = ["f"]'},
+            {"one": "from labkit.b import f"},
+            "",
+        ),
         ({"a.py": function(line='Explained in README.md, section "The command".')}, {}, ""),
         ({"a.py": function(line='Explained in README.md, section "The war".')}, {}, "there is no README.md#The-war"),
         (
@@ -187,57 +268,3 @@ def test_a_docstring_says_where(docstring, how, places, small):
     small({})
     found, where = names.places_in(docstring)
     assert (found, [(one.lesson, one.section) for one in where]) == (how, places)
-
-
-# -- looking up -------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("wanted", ["connect", "labkit.connect", "backends.connect", "labkit.backends.connect"])
-def test_a_name_is_found_by_each_of_its_paths_and_by_its_end(wanted):
-    assert [one.name for one in names.find(wanted)] == ["labkit.connect"]
-
-
-def test_a_module_gives_its_names_and_one_end_may_be_several():
-    assert {one.last for one in names.find("operate.alerts")} == set(
-        _source_names.sources()["labkit.operate.alerts"].public
-    )
-    assert len(names.find("measure")) > 2 and all(one.last == "measure" for one in names.find("measure"))
-
-
-@pytest.mark.parametrize(
-    "wanted, near",
-    [("conect", "labkit.connect"), ("thermostat.Romo", "labkit.agents.thermostat.Room"), ("", ""), ("#", "")],
-)
-def test_a_wrong_name_is_refused_with_the_nearest(wanted, near):
-    with pytest.raises(ConfigError) as raised:
-        names.find(wanted)
-    assert raised.value.fix == f"labkit names {near}".rstrip() and near in raised.value.why
-
-
-@pytest.fixture
-def printed(monkeypatch, capsys):
-    """Give `printed(*arguments)`: the exit status of `labkit names …`, and what it printed."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["labkit", "names", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
-
-
-def test_the_command_looks_a_name_up(printed):
-    status, out, _ = printed("connect", "--json")
-    (found,) = json.loads(out)
-    assert status == 0 and found["name"] == "labkit.connect" and found["says"].startswith("Return an endpoint")
-    assert found["places"][0]["link"] == "00_start_here.ipynb#The-first-answer" and len(found["uses"]) > 10
-    status, out, _ = printed("connect")
-    assert status == 0 and "(also labkit.backends.connect)" in out and "taught in 00_start_here.ipynb#The-first" in out
-
-
-def test_the_command_lists_all_names_and_refuses_wrong_ones(printed):
-    lines = printed()[1].splitlines()
-    assert len(lines) == len(names.names()) and all(".ipynb#" in one or ".md#" in one for one in lines)
-    status, _, err = printed("conect")
-    assert status == 2 and "Try: labkit names labkit.connect" in err
