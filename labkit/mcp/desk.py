@@ -2,7 +2,7 @@
 
 over_stdio(desk_server(Desk()))                     # what `labkit mcp serve` does
 
-Taught in notebook 14, section "Two transports".
+Taught in notebook 14, sections "Two transports" and "Three kinds".
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ def desk_server(desk: Desk) -> Server:
 
 
 def triage(message: str) -> str:
-    """Sort a customer's message by urgency. Taught in notebook 14, sections "Two transports" and "Three kinds"."""
+    """Sort a customer's message by urgency."""
     return f"Answer with one word, low, medium or high: how urgent is this message?\n\n{message}"

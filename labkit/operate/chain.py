@@ -56,9 +56,12 @@ START = Head(0, "0" * 64, 0)  # before the first entry
 
 @dataclass(frozen=True)
 class Report:
-    """What verify saw: `ok`, how many `entries` hold, the `anchor` of the last one ("SEQ:HASH"), and if not ok the `problem` and
-    the `line` it is in (0: the end, or the head file). torn_bytes: of a last line that a crash cut short. clock_jumps: lines
-    before which somebody set the wall clock."""
+    """What verify saw of an audit log.
+
+    `ok`, how many `entries` hold, the `anchor` of the last one ("SEQ:HASH"), and if not ok the `problem` and the `line` it
+    is in (0: the end, or the head file). torn_bytes: of a last line that a crash cut short. clock_jumps: lines before which
+    somebody set the wall clock.
+    """
 
     ok: bool
     entries: int

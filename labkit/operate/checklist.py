@@ -28,8 +28,11 @@ __all__ = ["Item", "Result", "items", "look", "run", "table"]
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklists. says: the item. where: the lists that have it. check: the name of its check, or "", and then
-    `why_not` says why there is none. command: the one to look at, or to set it right."""
+    """One line of the checklists.
+
+    says: the item. where: the lists that have it. check: the name of its check, or "", and then `why_not` says why there is
+    none. command: the one to look at, or to set it right.
+    """
 
     id: str
     group: str

@@ -61,8 +61,10 @@ class Rights:
 
 
 class Policy:
-    """The rights of every role. Raises ConfigError for a table that does not mean one thing: unknown words, names that do not
-    exist, roles that inherit from each other in a circle.
+    """The rights of every role.
+
+    Raises ConfigError for a table that does not mean one thing: unknown words, names that do not exist, roles that inherit
+    from each other in a circle.
 
     Taught in notebook 10, section "Who may do what".
     """

@@ -131,8 +131,10 @@ class Fallback:
 
 
 class FallbackStream:
-    """Pieces of one answer, never of two: iterate for texts; `by` whom, what was `tried` before, what was `said` so far, and at
-    the end the `reply`. `close()` cancels."""
+    """Pieces of one answer, never of two: iterate for texts.
+
+    `by` whom, what was `tried` before, what was `said` so far, and at the end the `reply`. `close()` cancels.
+    """
 
     def __init__(self, fallback: Fallback, prompt: Messages, parameters: dict):
         self.by, self.said, self.reply = "", "", None
