@@ -40,9 +40,17 @@ def used_in(notebook: Path) -> list[tuple[str, Home]]:
         if cell["cell_type"] == "markdown":
             section = ([section, *HEADING.findall(source)])[-1]
         elif cell["cell_type"] == "code":
-            for node in ast.parse(MAGIC.sub("", source)).body:
+            for node in _statements(source):
                 found += [(section, one) for one in _named(node, known)]
     return found
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """Return what a cell does; nothing for one that a learner has left half written."""
+    try:
+        return ast.parse(MAGIC.sub("", source)).body
+    except SyntaxError:
+        return []
 
 
 def _named(statement: ast.stmt, known: dict[str, Home]) -> Iterator[Home]:

@@ -11,7 +11,10 @@ Where a name is taught stands in its own docstring, else in its module's, else i
 
     Taught in notebook 01, sections "Reflex" and "Memory".          a learner meets it, or the idea that it is made of
     At work in notebook 12, section "The edge".                     no lesson speaks of it; that section's result comes of it
-    Explained in README.md, section "The command".                  it has no lesson
+    Explained in README.md, section "The command".                  no lesson's code comes to it; what it is for stands there
+
+The first two are checked: a name that lessons use is in the code of a section that is named for it, and the code of that section
+imports the module, or starts it, itself or through others.
 
 `labkit names` looks a name up, and the rendered course has a page of them. Explained in README.md, section "The command".
 """
@@ -31,6 +34,7 @@ from labkit.module_map import Place
 
 __all__ = ["PublicName", "find", "names", "places_in", "stale", "text", "to_dict"]
 
+# One line: a verb, then one or several notebooks or files, each with one or several sections.
 SECTIONS = r'"[^"]+"(?:(?:, and | and |, )"[^"]+")*'
 WHERE = rf"(?:notebook (\d\d)|(\w+\.md)), sections? ({SECTIONS})"
 BARE = re.sub(r"\((?!\?)", "(?:", WHERE)

@@ -187,6 +187,7 @@ BY_IMPORT, BY_FILE, BY_NAME = f"{G}    from labkit import a", f'{G}    return "a
             "does not reach",
         ),  # another a
         ({"a.py": function()}, {"above": USE}, ""),
+        ({"a.py": function()}, {"above": "def (", "one": USE}, ""),  # a cell that is half written
         ({"a.py": function(line=HERE.replace("One", "Won"))}, {}, "labkit.a.f: there is no 00_a.ipynb#Won"),
         ({"a.py": function(line=HERE.replace("00", "07"))}, {}, "labkit.a.f: there is no lesson 07"),
         ({"a.py": function(line="")}, {}, "labkit.a.f: no section is named for it"),
