@@ -45,7 +45,8 @@ def model(alias: str, engine: str | None = None) -> Model:
 
     Own names are repository ids, Ollama tags, Foundry aliases and GGUF file names, in any case of letters. `engine`: who is
     going to run it; another engine's file or tag is then refused, since this engine would run other weights under that name.
-    Raises UnknownModel, with the nearest name. Taught in notebook 00, section "What runs here".
+    Raises UnknownModel, with the nearest name.
+    Taught in notebook 00, section "What runs here", and in notebook 02, section "Memory".
     """
     by_alias, names = _catalog()
     asked = alias.strip().lower()

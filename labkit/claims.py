@@ -8,6 +8,8 @@
 The claims stand in data/claims.toml. Measurements are kept in `claims.json` in labkit's folder: the latest of each claim, with
 unit, error, n, machine, engine, model and date. A claim holds here when its range, widened by its tolerance, meets the
 measurement with its error; the verdict says so where it takes the error to meet.
+
+Taught in notebook 02, section "What is small?".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is here, what fits, which lessons run, what listens: the report behind `labkit doctor`.
 
-Taught in notebook 00, section "What runs here".
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@
         ├── NoSuchSnippet            no such part to lift out
         └── KitError                 a workshop kit, or a report for its board, that cannot be used
 
-Taught in notebook 00, section "Where errors show".
+Taught in notebook 00, section "Where errors show", and in notebook 05, section "Monitor".
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class LabkitError(Exception):
 
 
 class ConfigError(LabkitError):
-    """A setting, a name or a version is wrong."""
+    """A setting, a name or a version is wrong. Taught in notebook 12, section "One manifest, three schedulers"."""
 
 
 class UnknownModel(ConfigError):
@@ -177,11 +177,11 @@ class AnswerBroken(EngineError):
 
 
 class OverBudget(EngineError):
-    """The model does not fit the memory budget, or all that is loaded is in use or pinned."""
+    """The model does not fit the memory budget, or all in it is in use or pinned. Taught in notebook 10, section "Too many"."""
 
 
 class RequestError(LabkitError):
-    """Something about one request."""
+    """Something about one request. Taught in notebook 10, section "Too many"."""
 
 
 class ContextTooLong(RequestError):
@@ -193,7 +193,7 @@ class UnsupportedParameter(RequestError):
 
 
 class Refused(RequestError):
-    """The engine said no: wrong key, unknown model, bad value."""
+    """The engine said no: wrong key, unknown model, bad value. Taught in notebook 12, section "The edge"."""
 
 
 class QueueFull(RequestError):
@@ -237,7 +237,7 @@ class BadCall(ToolError):
 
 
 class ToolFailed(ToolError):
-    """The tool raised, or gave nothing that can be shown."""
+    """The tool raised, or gave nothing that can be shown. Taught in notebook 14, section "A server"."""
 
 
 class ToolTimeout(ToolError):
@@ -249,7 +249,7 @@ class UnfinishedCall(ToolError):
 
 
 class Denied(ToolError):
-    """The caller's role has no right to the tool."""
+    """The caller's role has no right to the tool. Taught in notebook 14, section "Trust"."""
 
 
 class OutOfScope(Denied):
@@ -273,11 +273,11 @@ class AuditBroken(AuditError):
 
 
 class OrchestrationError(LabkitError):
-    """Several agents at work, and no answer came of it."""
+    """Several agents at work, and no answer came of it. Taught in notebook 09, section "Handing over"."""
 
 
 class CheckpointError(OrchestrationError):
-    """A workflow's step that cannot be saved as JSON, or a saved one that is missing, damaged or not ours."""
+    """A step that JSON cannot hold, or a saved one missing, damaged or not ours. Taught in notebook 09, section "Handing over"."""
 
 
 class CourseError(LabkitError):

@@ -47,6 +47,7 @@ def check(path: str | Path, architectures: Container[str] | None = None, fix: st
 
     Raises BadModelFile: not a GGUF (and what it is instead), an unsupported version, big-endian, truncated,
     inconsistent, or an architecture the engine cannot run. `fix` is the command that the message suggests.
+    Taught in notebook 03, section "By hand".
     """
     try:
         header = read_header(path)
@@ -66,7 +67,10 @@ def llamacpp_architectures() -> frozenset[str]:
 
 
 def read_header(path: str | Path) -> GgufHeader:
-    """Return the header of a well-formed, complete GGUF file, whatever its architecture; else raise BadModelFile."""
+    """Return the header of a well-formed, complete GGUF file, whatever its architecture; else raise BadModelFile.
+
+    Taught in notebook 06, section "Configure".
+    """
     path = Path(path)
     try:
         with open(path, "rb") as file:
@@ -80,7 +84,10 @@ def read_header(path: str | Path) -> GgufHeader:
 
 
 def read_tensor(path: str | Path, tensor: Tensor):
-    """Return one tensor of `read_header(path).tensors` as a float32 numpy array. Raises BadModelFile for unknown blocks."""
+    """Return one tensor of `read_header(path).tensors` as a float32 numpy array. Raises BadModelFile for unknown blocks.
+
+    Taught in notebook 03, section "By hand".
+    """
     with open(path, "rb") as source:
         raw = _read(source, tensor.offset, tensor.nbytes)
     return _floats(Path(path), raw, tensor).reshape(tensor.shape)

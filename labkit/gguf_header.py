@@ -4,6 +4,8 @@ A GGUF is: magic, version, two counts, key-value pairs, a table of tensors, padd
 over a memory map of it: it steps over the long token lists instead of building them, and believes no length unchecked.
 
 `labkit.gguf_file` is the door to this.
+
+Taught in notebook 03, section "By hand".
 """
 
 from __future__ import annotations

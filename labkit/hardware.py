@@ -110,7 +110,7 @@ LABELS = {
 def machine() -> Machine:
     """Return what this machine is, read anew: a few files, psutil and the GPU's driver; no engine is loaded.
 
-    Taught in notebook 00, section "What runs here".
+    Taught in notebook 00, section "What runs here", and in notebook 02, section "What is small?".
     """
     import psutil
 
@@ -146,8 +146,7 @@ def fits(model: Any, machine: Machine | None = None, context: int = 2048, parall
     the KV cache is estimated), `path` (a file that is there needs no more disk), `disk_bytes` (default: file_bytes),
     `overhead_bytes` (default: llama.cpp's) and `alias`; a header from labkit.gguf_file will do. Raises ConfigError for a
     model without a size, or counts below 1.
-
-    Taught in notebook 00, section "What runs here".
+    Taught in notebook 00, section "What runs here", and in notebook 02, section "What is small?".
     """
     return judge(model, machine or _this_machine(), context, parallel)
 
@@ -159,8 +158,7 @@ def bounded_threads(exclusive: bool = False) -> int:
     up all the others. On two cores a 135M model in F16 decoded 58 tokens/s with two threads on an idle machine, 13-16
     beside one busy core, and 0.8-12 beside a second engine. With one thread it kept 32 through all of that. Notebook
     and browser are such a busy core, so all cores are only for a benchmark that has the machine to itself.
-
-    Taught in notebook 00, section "What runs here".
+    Taught in notebook 02, section "What a task costs".
     """
     cores, _ = _probes.cores_usable()
     return cores if exclusive else max(1, cores - 1)

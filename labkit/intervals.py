@@ -1,4 +1,7 @@
-"""How sure a counted share is: the Wilson score interval, for everything here that counts hits."""
+"""How sure a counted share is: the Wilson score interval, for everything here that counts hits.
+
+Taught in notebook 03, section "The ladder".
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@
     notes.change(lambda entries: entries | {"a": entry})
 
 The file is replaced as a whole. One that cannot be read is set aside under another name beside it, with a warning.
+
+At work in notebook 02, section "What is small?".
 """
 
 from __future__ import annotations

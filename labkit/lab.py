@@ -1,6 +1,6 @@
 """Open JupyterLab on the course: this interpreter's, on this machine only.
 
-Taught in notebook 00, section "What runs here".
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

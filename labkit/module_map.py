@@ -5,6 +5,8 @@
     stale()                            # [] while every target is a heading of its notebook
 
 The table is data/module_map.toml; `labkit map` prints it, and the rendered course has it on its first page.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from labkit import course, paths
 
 __all__ = [
     "Heading", "Place", "Recipe", "Section",
-    "by_section", "headings", "recipes", "sections", "stale", "text", "to_dict",
+    "by_section", "headings", "place", "recipes", "sections", "stale", "text", "to_dict",
 ]  # fmt: skip
 
 HEADING = re.compile(r"^(##+) (.+?)\s*$", re.M)
@@ -52,7 +54,13 @@ class Place:
     @property
     def link(self) -> str:
         """NN_file.ipynb#Section, or "lesson NN" for one that is not written yet."""
-        return f"{self.file}#{Section(self.section, self.cell).anchor}" if self.file else f"lesson {self.lesson}"
+        if not self.file:
+            return f"lesson {self.lesson}"
+        return f"{self.file}#{Section(self.section, self.cell).anchor}" if self.section else self.file
+
+    def to_dict(self) -> dict:
+        """Return it as JSON can hold it."""
+        return {"lesson": self.lesson, "section": self.section, "cell": self.cell, "link": self.link}
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,14 @@ def sections(notebook: Path) -> list[Section]:
     return [Section(title, i) for i, source in texts for _, title in HEADING.findall(source)]
 
 
+def place(lesson: str, section: str) -> Place:
+    """Return a section of a lesson by its title; its cell is 0 if the lesson has no such section."""
+    row = next((row for row in course.lessons() if row.id == lesson), None)
+    if row is None:
+        return Place(lesson, section)
+    return Place(lesson, section, row.file, _cells(row.path).get(section, 0))
+
+
 def by_section() -> dict[Place, list[Heading | Recipe]]:
     """Return what each section of the course takes from the module, in the course's order."""
     found: dict[Place, list[Heading | Recipe]] = {}
@@ -146,7 +162,7 @@ def to_dict() -> dict:
             for one in recipes()
         ],
         "sections": [
-            {**_dict(place), "teaches": [_name(one) for one in found]} for place, found in by_section().items()
+            {**place.to_dict(), "teaches": [_name(one) for one in found]} for place, found in by_section().items()
         ],
     }
 
@@ -175,22 +191,11 @@ def _name(one: Heading | Recipe) -> str:
 
 
 def _dicts(places: tuple[Place, ...]) -> list[dict]:
-    return [_dict(place) for place in places]
-
-
-def _dict(place: Place) -> dict:
-    return {"lesson": place.lesson, "section": place.section, "cell": place.cell, "link": place.link}
+    return [place.to_dict() for place in places]
 
 
 def _places(home: list[str]) -> tuple[Place, ...]:
-    return tuple(_place(*one.partition("#")[::2]) for one in home)
-
-
-def _place(lesson: str, section: str) -> Place:
-    row = next((row for row in course.lessons() if row.id == lesson), None)
-    if row is None:
-        return Place(lesson, section)
-    return Place(lesson, section, row.file, _cells(row.path).get(section, 0))
+    return tuple(place(*one.partition("#")[::2]) for one in home)
 
 
 @cache

@@ -1,6 +1,8 @@
 """Where things are: the course's own files (read only) and this user's cache.
 
 Source: the data and notebooks lie beside the package in a clone, and inside it (`labkit/_course`) in a wheel.
+
+Taught in notebook 05, section "Configure".
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ def progress_bar(shown: bool | None = None, unit: str = "B") -> Progress:
     """Return a `progress(label, done, total)` that draws one bar for each label; `shown=None`: if somebody can see it.
 
     unit: what is counted, "B" for bytes.
+    Taught in notebook 02, section "The curve".
     """
     return _Bars(unit) if (_watched() if shown is None else shown) else silent
 

@@ -2,6 +2,8 @@
 
 record(["07"], backend="vllm")     # run the lesson, keep what its engines answered, if the lesson was green
 for found in check(): print(found) # is each still true?
+
+Explained in CONTRIBUTING.md, section "Recordings".
 """
 
 from __future__ import annotations

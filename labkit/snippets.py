@@ -4,6 +4,8 @@
 
 What is copied is found by reading the imports, so a snippet is always as new as labkit itself. The copy imports nothing of labkit.
 `labkit snippet` does this from the command line.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

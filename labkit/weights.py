@@ -54,7 +54,7 @@ def ensure(
 
     `progress(label, done, total)` counts bytes. Raises UnknownModel, ConfigError (weights that the engine gets itself),
     OfflineError, ProxyError, CertificateError, DownloadError, HashMismatch, NoSpace: then no half file is left.
-    Taught in notebook 00, section "What runs here".
+    Taught in notebook 00, section "What runs here", and in notebook 03, section "By hand".
     """
     model, source = _find(model, engine, variant)
     if not is_here(model, source):

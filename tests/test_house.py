@@ -11,17 +11,11 @@ from pathlib import Path
 import pytest
 
 import labkit
+from labkit import names
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "labkit").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-TAUGHT = re.compile(r'(?:Taught in|in) notebook\s+(\d\d),\s+sections?\s+((?:"[^"]+"(?:,\s+|\s+and\s+)?)+)')
-
-
-def sections(notebook: Path) -> set[str]:
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
-    return set(re.findall(r"^##+ (.+?)\s*$", text, re.M))
 
 
 def public_functions(tree: ast.Module):
@@ -78,11 +72,13 @@ def test_exercises_are_read_in_one_sitting(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_taught_in_points_to_a_section_that_exists(path):
-    text = re.sub(r"\s*\n\s*#?\s*", " ", path.read_text(encoding="utf-8"))
-    for number, quoted in TAUGHT.findall(text):
-        (notebook,) = [nb for nb in NOTEBOOKS if nb.name.startswith(number)]
-        for section in re.findall(r'"([^"]+)"', quoted):
-            assert section in sections(notebook), f"{notebook.name} has no section {section!r}"
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, documented)]
+    for said in filter(None, map(ast.get_docstring, nodes)):
+        _, places = names.places_in(said)
+        unread = [] if places else re.findall(r"(?i)\b(?:taught|at work|explained) in\s+(?:notebook|\w+\.md).*", said)
+        assert not unread, "no such line can be read"
+        assert not [place.link for place in places if not place.cell], "no such section"
 
 
 def test_the_top_names_load_and_are_taught():

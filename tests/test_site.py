@@ -15,7 +15,7 @@ from labkit.site.links import check
 
 FIRST = "# 00 · Start\n\nOn to [01](01_agents.ipynb#Only,-one?) and [elsewhere](https://example.org/x)."
 WORDS = "## Two words\n\nA *thermostat* keeps `warm`.\n\n### Exercise 00.1"
-SECOND = "# 01 · Agents\n\n## Only, one?\n\nBack to [the words](00_start.ipynb#Two-words)."
+SECOND = "# 01 · Agents\n\n## Only, one?\n\nBack to [the words](00_start.ipynb#Two-words).\n\n## Reflex"
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,13 @@ def page(small_course, ran, tmp_path):
 def test_a_site_has_a_page_a_lesson_and_is_well(small_course, ran, tmp_path):
     built = site.build(tmp_path / "site", ran)
     assert built.ok, built.problems
-    assert [one.name for one in built.pages] == ["index.html", "search.html", "00_start.html", "01_agents.html"]
+    assert [one.name for one in built.pages] == [
+        "index.html",
+        "search.html",
+        "names.html",
+        "00_start.html",
+        "01_agents.html",
+    ]
     assert built.external == ["https://example.org/x"] and built.figures == 1
 
 
@@ -132,7 +138,25 @@ def test_the_search_knows_the_prose_by_section_and_not_the_code(page, tmp_path):
     rows = {row["link"]: row for row in json.loads(script.removeprefix("const SECTIONS = ").rstrip(";\n"))}
     assert rows["00_start.html#Two-words"]["words"] == "A thermostat keeps warm."
     assert rows["00_start.html"]["page"] == "00 Start" and "00_start.html#Exercise-00.1" in rows
-    assert "hardware_card" not in script
+    assert "import hardware_card" not in script
+
+
+def test_names_are_listed_with_links_to_the_sections_that_are_there(page):
+    names = page("names.html")
+    connect, run = names.find(id="labkit.connect"), names.find(id="labkit.agents.run")
+    assert "Taught in 00 The first answer · also labkit.backends.connect" in " ".join(connect.get_text().split())
+    assert not connect.select("a"), "this small course has no such section"
+    assert [link["href"] for link in run.select("a")] == ["01_agents.html#Reflex"], "and this it has"
+    assert page("index.html").select_one('header a[href="names.html"]')
+
+
+def test_the_search_knows_names_after_all_sections(page, tmp_path):
+    script = (tmp_path / "site" / "assets" / "search-index.js").read_text(encoding="utf-8")
+    rows = json.loads(script.removeprefix("const SECTIONS = ").rstrip(";\n"))
+    (row,) = [row for row in rows if row["link"] == "names.html#labkit.connect"]
+    assert row["section"] == "connect" and row["words"].startswith("labkit.connect Return an endpoint")
+    first = next(i for i, row in enumerate(rows) if row["page"] == "Names")
+    assert first > 3 and all(row["page"] == "Names" for row in rows[first:])
 
 
 # -- what is refused --------------------------------------------------------------------------------------------------------

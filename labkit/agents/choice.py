@@ -3,7 +3,9 @@
     choose(endpoint, "Room: 17 degrees. Wanted: 20 degrees.", ["on", "off"]).value
 
 The engine is given a JSON schema whose only string is an enum, and can write nothing that does not fit it. So every
-answer is valid. Whether it is right is another matter; count it. Taught in notebook 01, section "A small model inside".
+answer is valid. Whether it is right is another matter; count it.
+
+Taught in notebook 01, section "A small model inside", and in notebook 05, section "Routing".
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ class Choice:
 
 
 def one_of(options: Sequence[str]) -> dict:
-    """Return the `response_format` of a chat request that leaves only {"choice": one of `options`}."""
+    """Return the `response_format` of a chat request that leaves only {"choice": one of `options`}.
+
+    Taught in notebook 05, section "Routing".
+    """
     schema = {
         "type": "object",
         "properties": {"choice": {"type": "string", "enum": list(options)}},
@@ -40,7 +45,10 @@ def one_of(options: Sequence[str]) -> dict:
 
 
 def conversation(question: str, examples: Examples = (), instructions: str = "") -> list[dict]:
-    """Return chat messages: `instructions` if any, the `examples` (question, choice) as earlier turns, the question."""
+    """Return chat messages: `instructions` if any, the `examples` (question, choice) as earlier turns, the question.
+
+    Taught in notebook 05, section "Routing".
+    """
     messages = [{"role": "system", "content": instructions}] if instructions else []
     for asked, chosen in examples:
         messages.append({"role": "user", "content": asked})

@@ -1,6 +1,6 @@
 """A van, two ways to each customer, and traffic that is only known as a chance; agents that weigh outcomes.
 
-Taught in notebook 01, section "Utility".
+Taught in notebook 01, sections "Utility" and "A small model inside".
 """
 
 from __future__ import annotations

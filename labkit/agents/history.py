@@ -6,6 +6,8 @@
 
 Agent Framework has compaction of its own (agent_framework.CompactionProvider, ContextWindowCompactionStrategy). It estimates tokens
 from characters or takes a tokenizer, which no OpenAI-compatible server offers; here the engine counts, and what cannot fit raises.
+
+Explained in notebook 13, section "A small window".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A policy takes (endpoint, memory, tools, usage) and returns a Move. Write your own to try another one:
 ToolAgent(endpoint, tools, decide=my_policy).
+
+At work in notebook 13, section "A first agent".
 """
 
 from __future__ import annotations

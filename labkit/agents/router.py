@@ -6,6 +6,8 @@
 
 The last stage is lesson 02's: a small model that escalates to a bigger one where it is not sure, and never where that is forbidden.
 A stage's answerer takes a Request and returns an Answer, as in labkit.agents.hybrid: so any of them fits anywhere.
+
+Explained in notebook 02, section "One door".
 """
 
 from __future__ import annotations

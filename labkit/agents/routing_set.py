@@ -47,7 +47,10 @@ def items(part: str) -> list[Item]:
 
 
 def worked_examples(request: Request, each: int = 2) -> list[tuple[str, str]]:
-    """Return the first `each` development items of every label of the request's task, as (text, label): for longer prompts."""
+    """Return the first `each` development items of every label of the request's task, as (text, label): for longer prompts.
+
+    Taught in notebook 02, section "One door".
+    """
     pool = [(one.request.text, one.right) for one in items("development") if one.request.options == request.options]
     return [pair for label in request.options for pair in [one for one in pool if one[1] == label][:each]]
 

@@ -14,7 +14,10 @@ __all__ = ["Room", "RoomPercept", "single_threshold", "two_thresholds"]
 
 
 class RoomPercept(NamedTuple):
-    """What a thermostat senses: degrees Celsius, and whether the heater is on."""
+    """What a thermostat senses: degrees Celsius, and whether the heater is on.
+
+    Taught in notebook 01, section "A small model inside".
+    """
 
     temperature: float
     heating: bool

@@ -6,6 +6,8 @@
     counter.fits(messages, 1024)           # asks only if it has to
 
 An OpenAI-compatible server has no call that counts. But every answer says how long its prompt was, so an answer of one token does.
+
+Taught in notebook 13, section "A small window", and in notebook 14, section "Two transports".
 """
 
 from __future__ import annotations

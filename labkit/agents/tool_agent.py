@@ -5,6 +5,8 @@
 
 A turn never raises for what a model wrote or a tool did: how it ended is its `outcome`. `cancel()` from another thread, Ctrl-C and
 the clock end it between two steps or within one; a call that is under way then is never made a second time.
+
+Taught in notebook 13, section "A first agent".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 turn = agent.run("Where is order 1002?")
 print(turn)                    # a line a step
 json.dumps(turn.to_dict())     # the same for a log
+
+Taught in notebook 13, section "A first agent".
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     watch.wait(background(lambda: slow()))        # Stopped if the time is up, or somebody calls watch.cancel()
 
 A thread cannot be killed, so what runs goes on; its Future keeps what comes of it.
+
+At work in notebook 13, section "A first agent".
 """
 
 from __future__ import annotations

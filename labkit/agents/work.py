@@ -2,6 +2,8 @@
 
 What a cancelled turn leaves under way goes on: a thread cannot be killed. So the call is remembered. Asked for again, it is not
 made again: either it is still under way, or it has come to its end since, and then its own late result is the answer.
+
+At work in notebook 13, section "A first agent".
 """
 
 from __future__ import annotations

@@ -137,7 +137,10 @@ def cost(kit: Kit, scored: Sequence[Scored], cloud: str = "small") -> Measure:
 
 
 def reliability(outage: Any) -> Measure:
-    """Return the share of requests that were answered although the engine was killed before them, in percent."""
+    """Return the share of requests that were answered although the engine was killed before them, in percent.
+
+    Taught in notebook 13, section "An outage".
+    """
     note = f"{outage.without_engine} of them with no engine at all; back after {outage.seconds:.1f} s"
     return _share(FIVE[4], Rate(len(outage.scored) - outage.lost, len(outage.scored)), "% answered in an outage", note)
 
@@ -146,6 +149,7 @@ def strangers(pids: Iterable[int]) -> list[str]:
     """Return the addresses outside this machine that these processes are connected to: for an offline agent, none.
 
     Raises ConfigError where the system does not show the connections.
+    Taught in notebook 13, section "At the edge".
     """
     import psutil
 

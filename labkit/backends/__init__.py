@@ -45,7 +45,7 @@ class EngineWarning(UserWarning):
 
 
 def available() -> dict[str, Availability]:
-    """Say for every engine whether it can be started here; loads none of them."""
+    """Say for every engine whether it can be started here; loads none of them. Taught in notebook 08, section "Fair"."""
     return {name: _module(name).available() for name in BACKENDS}
 
 
@@ -70,6 +70,7 @@ def connect(
     never if LABKIT_REQUIRE names the engine. LABKIT_RECORD=FOLDER records what goes through such an endpoint of a live engine.
     shared: equal calls in one process share one engine; False starts one that is yours alone, to kill or flood.
     Raises UnknownBackend, UnknownModel, EngineMissing, EngineStartError, WeightsError.
+    Taught in notebook 00, section "The first answer".
     """
     if backend == "auto" and os.environ.get("LABKIT_BASE_URL"):
         return _already_running(model)

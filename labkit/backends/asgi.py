@@ -2,6 +2,8 @@
 
 with LoopbackServer(Locked(app, key)) as server:     # a thread of this process: it ends with it, kill -9 included
     server.address                                   # http://127.0.0.1:PORT
+
+At work in notebook 14, section "Two transports".
 """
 
 from __future__ import annotations

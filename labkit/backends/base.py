@@ -38,6 +38,7 @@ class Endpoint:
     or None if the server was already running. before(request) may change or refuse a request of `chat` and `stream`: the place for
     a check that an engine lacks. replayed is "" for a live engine; else the answers are recorded ones, and this label says when
     and where. Use it as a context manager, call `close()`, or leave it to die with the kernel.
+    Taught in notebook 00, section "The first answer", and in notebook 05, section "Production".
     """
 
     backend: str

@@ -7,6 +7,8 @@ crashed or got `kill -9`), the engine's whole process group gets TERM, then KILL
 PR_SET_PDEATHSIG does not (macOS, threads); on Linux that signal is set too, in case the leash itself is killed.
 
 Standard library only: it starts in about 20 ms and can be copied anywhere. LABEL is for `ps` and `labkit doctor`.
+
+Taught in notebook 07, section "Install".
 """
 
 import os

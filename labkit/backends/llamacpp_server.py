@@ -4,6 +4,8 @@
 
 xllamacpp has no stop(), so the server lives in a process that can be ended. It asks the OS for a port (0) and prints the
 address it got: nothing can take the port between choosing and binding. The key comes by environment, never by argument.
+
+At work in notebook 00, section "The first answer".
 """
 
 import json

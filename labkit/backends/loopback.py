@@ -1,6 +1,8 @@
 """Plain HTTP to a server on this machine, and the proof that it is the server we started.
 
 `http.client` is used on purpose: it ignores HTTP_PROXY, and a request to this machine must never go through a proxy.
+
+Taught in notebook 05, section "Monitor".
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 
 On Linux it computes in float32, some ten tokens a second: good for a test, not for work. The server runs in a child process,
 behind a door that it lacks (mlx_server.py): a key, one model, and no request that reaches past this machine.
+
+Taught in notebook 08, section "Choose".
 """
 
 from __future__ import annotations

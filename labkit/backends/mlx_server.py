@@ -6,6 +6,8 @@ mlx_lm.server knows no key, loads any folder or repository that a request names 
 the net, and reads a prompt of any length. Here a request shows the key, names the one model, holds text and fits the context
 window, or is refused. And a stop text ends the answer: theirs, unless the tokens fall just so, cuts it out and writes on. What
 remains is theirs: sampling, batching, the prompt cache. What they ignore (response_format, n) is ignored still: the probes find it.
+
+Explained in README.md, section "The command".
 """
 
 import dataclasses

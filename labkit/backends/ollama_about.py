@@ -1,4 +1,7 @@
-"""What Ollama's routes tell about the model that is served: /api/version, /api/tags, /api/ps and /api/show."""
+"""What Ollama's routes tell about the model that is served: /api/version, /api/tags, /api/ps and /api/show.
+
+Explained in README.md, section "The command".
+"""
 
 from __future__ import annotations
 

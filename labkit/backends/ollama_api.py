@@ -60,7 +60,7 @@ def show(where, model: str) -> dict:
 
 
 def has(where, model: str) -> bool:
-    """Whether the model is on the disk of this Ollama."""
+    """Whether the model is on the disk of this Ollama. Taught in notebook 06, section "What fits"."""
     try:
         return bool(show(where, model))
     except UnknownModel:
@@ -78,7 +78,7 @@ def unload(where, model: str) -> None:
 
 
 def delete(where, model: str) -> None:
-    """Delete a model from the disk of this Ollama. Raises UnknownModel."""
+    """Delete a model from the disk of this Ollama. Raises UnknownModel. Taught in notebook 06, section "Who may use it"."""
     ask(where, "DELETE", "/api/delete", {"model": model})
 
 
@@ -87,6 +87,7 @@ def prompt_tokens(where, model: str, messages: list[dict], tools: list[dict] | N
 
     The OpenAI face of Ollama cuts a long prompt without a word; its own face can be told not to. The price is one pass over
     the prompt, which the cache spares the request that follows.
+    Taught in notebook 06, section "Configure".
     """
     body = {"model": model, "messages": list(_native(messages)), "stream": False, "truncate": False}
     body |= {"options": {"num_predict": 1}, "tools": tools or []}

@@ -7,6 +7,8 @@
 
 They are translated to the endpoint's OpenAI face (ollama_words.py); all other routes go to `app` as they come. What this engine
 cannot honour, by its own probes, is refused with status 400 and Ollama's {"error": "…"}, never ignored.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 It goes where `connect("ollama")` looks: into the server that LABKIT_OLLAMA_URL names, else into labkit's own folder, which a
 server started for the purpose writes. `connect` makes models of its own, with context and threads in their names; these are
 plain ones.
+
+Explained in notebook 06, section "Install".
 """
 
 from __future__ import annotations

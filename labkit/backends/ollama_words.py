@@ -2,6 +2,8 @@
 
 `asked` reads a request strictly: an option that has no counterpart raises `Cannot`. Options that are left out have Ollama's own
 defaults (temperature 0.8, top_p 0.9), so that a program gets what it was written for.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 It has no server of its own, so it runs behind the bridge (`labkit.backends.bridge`). It reads ONNX folders, which labkit makes
 from the GGUF that is here (`labkit.convert`). Foundry Local runs on the same engine.
+
+Taught in notebook 03, section "The same model in other formats".
 """
 
 from __future__ import annotations

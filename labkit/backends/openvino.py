@@ -2,6 +2,8 @@
 
 It has no server of its own, so it runs behind the bridge (`labkit.backends.bridge`). Several conversations share each step,
 as in vLLM. Loading takes some seconds: the weights are compiled for this machine.
+
+Taught in notebook 08, section "One engine after the other".
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ class ServerProcess:
 
     `ready(server)` is called until it returns something true; it looks at the log or at a port. `env` is added to this
     process's environment: secrets go there, never on the command line. `grace` is the seconds between TERM and KILL.
+    Taught in notebook 07, section "Install", and in notebook 11, section "Out of this program".
     """
 
     def __init__(
@@ -202,6 +203,7 @@ def free_port() -> int:
     """Return a TCP port on loopback that was free a moment ago, for servers that cannot bind port 0 themselves.
 
     Another process may take it before the server binds: start such a server in a loop that retries on failure.
+    Taught in notebook 11, section "Out of this program".
     """
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))

@@ -5,6 +5,8 @@
 
 The endpoint then talks to a relay (relay.py) in a thread of this process, and the relay's tap writes each exchange when it is
 over, so a process that is killed has recorded what came before.
+
+Explained in CONTRIBUTING.md, section "Recordings".
 """
 
 from __future__ import annotations

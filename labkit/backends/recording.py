@@ -8,6 +8,8 @@ of one model, in canonical form, and what came:
     {"model": "smollm2-135m", "ask": {"observe": "start time"}, "answer": {"value": 3.1}}
 
 recorder.py writes it, replay.py answers from it.
+
+Explained in CONTRIBUTING.md, section "Recordings".
 """
 
 from __future__ import annotations

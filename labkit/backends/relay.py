@@ -6,6 +6,8 @@
 Every route passes (/v1/*, /metrics, /api/*), in both directions as it comes: nothing waits for the end of an answer. A caller
 who goes away is heard at the engine, which stops. `tap` sees each exchange once it is over. `labkit serve` and the recorder
 (recording.py) stand on this.
+
+At work in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 The same request gets the recorded answer, piece by piece and in the recorded time; asked again, the next one that was
 recorded, then the last again and again. Any other request is refused with the way to get the engine. LABKIT_REQUIRE=vllm
 forbids all this, LABKIT_REPLAY=vllm prefers it to the live engine, LABKIT_RECORDINGS=FOLDER reads from another folder.
+
+Taught in notebook 05, section "Install".
 """
 
 from __future__ import annotations

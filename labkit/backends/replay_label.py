@@ -2,6 +2,8 @@
 
 A lesson prints an answer's text, plots its figures or hands them to another library; none of these carries a label by itself.
 Outside a notebook the label is printed once, on stderr.
+
+At work in notebook 05, section "Install".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The server of a replayed engine: recorded answers over HTTP, in their recorded time, for one model."""
+"""The server of a replayed engine: recorded answers over HTTP, in their recorded time, for one model.
+
+At work in notebook 05, section "Install".
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@
 
 One server on loopback stands before the engine: relay.py passes OpenAI's routes on, ollama_face.py answers Ollama's. Everything
 ends with this process, kill -9 included. `labkit serve` is this from the command line.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What an engine is asked for, and whether it is here."""
+"""What an engine is asked for, and whether it is here.
+
+Taught in notebook 08, section "Fair".
+"""
 
 from __future__ import annotations
 

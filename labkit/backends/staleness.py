@@ -5,6 +5,8 @@
 Compared are the engine's version, the status, the structure of every answer, the length of the prompt in tokens, and the text
 of greedy answers (temperature 0): the whole text on the machine that recorded it, else its opening, for another processor rounds
 differently, and a long answer drifts. Only requests that change nothing are asked again.
+
+Explained in CONTRIBUTING.md, section "Recordings".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 It takes half a minute to start on the CPU, and longer on a busy machine. labkit starts vLLM's own server, unchanged, with one
 addition: a guard that asks for the key at every path (`vllm_guard`), where `--api-key` guards little more than /v1. Options of
 vLLM's own go into LABKIT_VLLM_OPTIONS.
+
+Taught in notebook 07, section "Install".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What vLLM's last words mean, as labkit's errors: it dies in two processes with a hundred lines, and one of them tells why."""
+"""What vLLM's last words mean, as labkit's errors: it dies in two processes with a hundred lines, and one of them tells why.
+
+At work in notebook 07, section "Install".
+"""
 
 from __future__ import annotations
 

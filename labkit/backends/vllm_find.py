@@ -2,6 +2,8 @@
 
 LABKIT_VLLM names that python, or the venv's folder. Otherwise: this interpreter, the folder `vllm` in labkit's own folder, and
 the program `vllm` on the PATH. Nothing of vLLM is imported: its packages' notes say which version it is, and for what.
+
+Taught in notebook 07, section "Install".
 """
 
 from __future__ import annotations

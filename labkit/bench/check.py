@@ -6,6 +6,8 @@ the same requests, so what else the machine does makes no difference.
 
 vLLM has `bench serve`: it puts its load on the server through a listener of ours (tee.py), which takes down what passes. So
 here too both read the same requests. The listener costs bench serve a fraction of a millisecond a chunk.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 
 A machine gets warm, or busy with something else, for a while. Rounds of the engines take turns, so that such a while meets all of
 them, and ratios are formed round by round. An engine that takes long to start has all its rounds at one start.
+
+Taught in notebook 08, section "Alone and in company".
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     found["ok"], found["lost"], found["phases"]["after"]["ratio"]
 
 Three phases of one run: before, during (three kills), after. Throughput is told as a ratio to the phase before.
+
+Explained in notebook 12, section "A cluster on one machine".
 """
 
 from __future__ import annotations

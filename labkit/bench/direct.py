@@ -2,6 +2,8 @@
 
 Reads LABKIT_DIRECT (JSON: settings of the server, requests, concurrency, rounds), runs the requests on the in-process server
 from as many threads, prints one line `DIRECT RESULT {"tokens": …, "seconds": …}`.
+
+Explained in README.md, section "The command".
 """
 
 import json

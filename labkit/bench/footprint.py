@@ -1,9 +1,11 @@
 """What an engine takes of this machine: the memory of its processes, and what others take meanwhile.
 
-footprint(endpoint)                # of one engine, now
-with PeakMemory(pid) as peak:      # of a process and all that it starts, over a time
-    ...
-peak.bytes
+    footprint(endpoint)                # of one engine, now
+    with PeakMemory(pid) as peak:      # of a process and all that it starts, over a time
+        ...
+    peak.bytes
+
+Taught in notebook 02, section "Memory".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 A closed loop: `at_once` callers, each of whom sends his next prompt when his last answer is complete. The caller is a thread
 with a socket and reads server-sent events itself: at 32 at once the openai client takes five times the processor time, and
 its clock readings come milliseconds late (`labkit bench reader` measures both), which an engine on the same cores would feel.
+
+Taught in notebook 12, section "More servers".
 """
 
 from __future__ import annotations

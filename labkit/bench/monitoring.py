@@ -2,6 +2,8 @@
 
 Calls alternate on one stub server, so that only the difference is left. The monitor's share is the processor time of this process
 while it watches, beside the same time without it; the engine is another process, and the work it has with being asked is its own.
+
+Explained in notebook 11, section "Out of this program".
 """
 
 from __future__ import annotations

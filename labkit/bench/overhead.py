@@ -1,6 +1,8 @@
 """What labkit costs: its client beside the plain openai client, its engine process beside xllamacpp driven directly.
 
 Both sides run alternately in one run, on the same server and the same requests; only their difference or ratio is reported.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

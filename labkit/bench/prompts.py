@@ -5,6 +5,8 @@
 They differ from the first word on, because engines keep the beginnings of earlier prompts (prefix caching) and would skip the
 work that is to be timed. Each word is one token in the vocabulary of the bundled model, and in most others; the chat template and
 the task around the words add some, so results carry the counts of the engine.
+
+Taught in notebook 12, section "More servers".
 """
 
 from __future__ import annotations

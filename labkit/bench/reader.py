@@ -2,6 +2,8 @@
 
 Both read the same number of streams from a stub that says when it sent each piece. What comes late here would be taken for
 slowness of an engine; processor time spent here is missing to an engine on the same cores.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """What a benchmark of serving gives: rounds as they were measured, and the figures of an engine that sum them up.
 
 The definitions stand in labkit/bench/serving.py.
+
+Taught in notebook 07, section "Batching", and in notebook 12, sections "More servers" and "The edge".
 """
 
 from __future__ import annotations

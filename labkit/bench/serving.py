@@ -19,6 +19,8 @@ Throughput: requests, or output tokens, of all answers that were complete, divid
 
 Tokens are counted by the engine (`usage`), never by chunks. The load is a closed loop (load.py), as with vLLM's --max-concurrency.
 Before each level its warm-up runs, and counts for nothing. A failed request counts as an error, in no time and in no throughput.
+
+Taught in notebook 07, section "Batching".
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Summaries of a measurement: percentiles, how sure the median is, and the range over rounds.
 
 Percentiles interpolate between the two neighbours, as numpy does by default, and so vLLM's `bench serve` and aiperf.
+
+Taught in notebook 08, section "One engine after the other".
 """
 
 from __future__ import annotations

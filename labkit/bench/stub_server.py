@@ -3,6 +3,8 @@
 A plain request is answered at once with a fixed completion. A streamed one gets max_tokens pieces, one every `tick` seconds
 (a parameter of the request); all streams tick together, as with an engine that batches. The last chunk's "timings" say when each
 piece was sent, by time.perf_counter(), which on one machine all processes share.
+
+Explained in README.md, section "The command".
 """
 
 import http.server

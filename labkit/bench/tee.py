@@ -3,6 +3,8 @@
 with listening(endpoint) as (address, answers):
     ...                      # a benchmark that talks to `address`
 answers                      # what it asked, as our own load would have seen it
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The program `vllm` is passed by: in the build for CPUs it looks for a package of another name, and fails. The prompts are read
 here, because bench serve reads them with pandas, which vLLM does not bring; all that measures and counts is vLLM's.
+
+Explained in README.md, section "The command".
 """
 
 import json

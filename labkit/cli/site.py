@@ -1,4 +1,4 @@
-"""labkit map, labkit site: the original module heading by heading, and the course as pages that any browser reads."""
+"""labkit map, names, site: where headings of the original module and labkit's own names are taught; the course as pages."""
 
 from __future__ import annotations
 
@@ -18,6 +18,18 @@ def show_map(as_json: Json = False) -> None:
     from labkit import module_map
 
     print_out(module_map.to_dict() if as_json else module_map.text())
+
+
+@app.command("names", epilog="Example: **labkit names connect**, or **labkit names labkit.operate.alerts --json**")
+def show_names(
+    name: Annotated[str, typer.Argument(help="A name as it is imported, its end, or a module; all without it.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Print where labkit's public names are taught: the section of a lesson, and the sections whose code has them."""
+    from labkit import names
+
+    found = names.find(name) if name else names.names()
+    print_out(names.to_dict(found) if as_json else names.text(found))
 
 
 @app.command(epilog="Example: **labkit run --out executed**, then **labkit site --from executed --to site**")

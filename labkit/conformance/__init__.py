@@ -10,6 +10,8 @@ parity.py, flow.py, limits.py   the checks;  table.py   all of them in order
 suite.py       run them on one engine
 results.py     keep and find what was seen
 matrix.py      engines by checks: text, Markdown, JSON
+
+Taught in notebook 08, section "The same answers, the same features".
 """
 
 from labkit.conformance.check import Check

@@ -1,4 +1,7 @@
-"""What a check is: a question to a running engine, answered by a `Capability` (ok, and what was seen)."""
+"""What a check is: a question to a running engine, answered by a `Capability` (ok, and what was seen).
+
+At work in notebook 08, section "The same answers, the same features".
+"""
 
 from __future__ import annotations
 

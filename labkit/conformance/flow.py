@@ -1,4 +1,7 @@
-"""Answers on their way: streams that end cleanly, several at once, a caller who leaves, an engine that dies."""
+"""Answers on their way: streams that end cleanly, several at once, a caller who leaves, an engine that dies.
+
+At work in notebook 08, section "The same answers, the same features".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an engine must refuse, and where an answer has to end."""
+"""What an engine must refuse, and where an answer has to end.
+
+At work in notebook 08, section "The same answers, the same features".
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 matrix()                     # in a notebook: a table
 print(matrix("ollama"))      # the same as text
+
+Taught in notebook 08, section "The same answers, the same features".
 """
 
 from __future__ import annotations

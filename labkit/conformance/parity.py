@@ -1,4 +1,7 @@
-"""The same weights, so the same answers? Prompts and greedy answers beside llama.cpp's, and where they part, why."""
+"""The same weights, so the same answers? Prompts and greedy answers beside llama.cpp's, and where they part, why.
+
+At work in notebook 08, section "The same answers, the same features".
+"""
 
 from __future__ import annotations
 

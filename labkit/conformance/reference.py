@@ -2,6 +2,8 @@
 
 It also tells how likely its candidates were, token by token, so that a different answer can be judged: two engines that round
 differently may part where two candidates are almost equally likely, and nowhere else.
+
+At work in notebook 08, section "The same answers, the same features".
 """
 
 from __future__ import annotations

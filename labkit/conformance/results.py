@@ -2,6 +2,8 @@
 
 A shipped result carries its engine's version, machine and date. data/conformance/expected.toml explains what is known not to
 work: a "no" without a line there is a fault.
+
+At work in notebook 08, section "The same answers, the same features".
 """
 
 from __future__ import annotations

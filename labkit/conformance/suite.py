@@ -1,4 +1,7 @@
-"""Run every check on one engine, started for this alone: its last check kills it."""
+"""Run every check on one engine, started for this alone: its last check kills it.
+
+At work in notebook 08, section "The same answers, the same features".
+"""
 
 from __future__ import annotations
 

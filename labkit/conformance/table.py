@@ -1,6 +1,8 @@
 """The table of checks: every row of the capability matrix, in the order in which they are asked.
 
 The cheap probes that gate parameters at run time (labkit/backends/probes.py) are rows of it, not a second version of them.
+
+Taught in notebook 08, section "The same answers, the same features".
 """
 
 from __future__ import annotations

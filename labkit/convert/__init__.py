@@ -9,6 +9,8 @@
 A form is made once and kept in labkit's own folder, under `converted`. It appears whole or not at all, and is made again when
 the GGUF that it comes from is another one. Plain llama models only; no torch is needed. Ollama keeps its models itself: see
 labkit/backends/ollama_form.py.
+
+Taught in notebook 05, section "ONNX, not GGUF".
 """
 
 from __future__ import annotations

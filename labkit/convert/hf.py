@@ -4,6 +4,8 @@ Nothing is lost and nothing is guessed: the floats are those of the GGUF as F16.
 - llama.cpp keeps the rows of Q and K in the order its rotary embedding likes; here they go back to the original order.
 - `rope_theta` stands at the top level of config.json as well as in `rope_parameters`: an engine that does not find it takes
   10,000 without a word, and the model talks nonsense.
+
+At work in notebook 05, section "ONNX, not GGUF".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 The plain safetensors folder, F16, runs under MLX as it is. These are for a reason: float32 where a CPU computes (on Linux it is
 the only fast one), bfloat16 as the models on the hub have it, four bits (groups of 64, a scale and an offset each) for little
 memory. SmolLM2-135M survives neither bfloat16 nor four bits: it answers in French.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ as GGUF's Q8_0 is, and serve the embedding too, of which the builder keeps anoth
 
 Against the unrounded model, SmolLM2-135M keeps 97 % of its likeliest tokens in eight bits, and 72 % in four (KL divergence
 0.004 and 0.33): a model this small has no room for four.
+
+Taught in notebook 05, section "ONNX, not GGUF".
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The llama network as an ONNX graph, its matrices in four or eight bits: built node by node, its numbers in a file beside it.
 
 Read `_Graph._layer` to see what a transformer block is.
+
+At work in notebook 05, section "ONNX, not GGUF".
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Read and write safetensors files: eight bytes of length, a JSON table, and then nothing but numbers.
 
 The format is this plain on purpose: unlike a pickle, it cannot carry code.
+
+At work in notebook 05, section "ONNX, not GGUF".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Only byte-pair tokenizers whose way of splitting text is known here: how text is cut up before the merges is not in the GGUF,
 which names it only ("smollm"). A guess would cost some digits or accents their tokens, and nobody would notice.
+
+At work in notebook 05, section "ONNX, not GGUF".
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ Every quantity is a Span: low, middle, high. Results are worked out for every co
 comes out least and most: all that can come out, where a result goes one way in each assumption. Formulas with their sources stand
 in data/capacity.toml; prices are those of labkit.costs. A device is a queue of its own: balancing the load over peers makes waits
 shorter than this says.
+
+Taught in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -117,7 +117,10 @@ class Agent(_Strict):
 
 
 class Manifest(_Strict):
-    """The whole file: one device or several."""
+    """The whole file: one device or several.
+
+    Taught in notebook 12, sections "Presets" and "One manifest, three schedulers".
+    """
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
     name: Name

@@ -4,6 +4,8 @@
 
 The router wants a model's key, sends a request to the model it names, and asks another replica when one is gone before the first
 token came (`_Asked`). How many replicas there are follows the requests under way; an update starts new ones before old ones go.
+
+At work in notebook 12, section "A cluster on one machine".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A chat that nobody has seen a word of can be asked again: the answer is the same request's. A stream that has begun cannot, because
 another replica would begin another text: it ends with an error in OpenAI's shape, which the openai client raises.
+
+At work in notebook 12, section "A cluster on one machine".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Deploy in the background: the same command in a process of its own, which `labkit deploy down` ends."""
+"""Deploy in the background: the same command in a process of its own, which `labkit deploy down` ends.
+
+Explained in README.md, section "The command".
+"""
 
 from __future__ import annotations
 

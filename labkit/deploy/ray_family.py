@@ -1,4 +1,7 @@
-"""Which processes of this machine are what of a deployment, read from the process table: replicas, their engines, Ray's proxy."""
+"""Which processes of this machine are what of a deployment, read from the process table: replicas, their engines, Ray's proxy.
+
+Taught in notebook 12, section "A cluster on one machine".
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,8 @@
 
 It prints one line of JSON a step: {"step": …}, then {"ready": {"control": address}} or {"failed": [kind, what, why, fix]}. Orders
 come to a small server of its own on loopback, with a key: GET /status, POST /update, POST /down.
+
+At work in notebook 12, section "A cluster on one machine".
 """
 
 from __future__ import annotations

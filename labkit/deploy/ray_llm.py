@@ -1,4 +1,7 @@
-"""vLLM on a GPU, on Ray Serve: what `ray.serve.llm` would be told for a model of a manifest; labkit does not start it."""
+"""vLLM on a GPU, on Ray Serve: what `ray.serve.llm` would be told for a model of a manifest; labkit does not start it.
+
+Explained in README.md, section "The command".
+"""
 
 from __future__ import annotations
 

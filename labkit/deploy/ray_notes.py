@@ -1,4 +1,7 @@
-"""What one process of this user tells the others about a deployment: a file in labkit's folder that only the user can read."""
+"""What one process of this user tells the others about a deployment: a file in labkit's folder that only the user can read.
+
+At work in notebook 12, section "A cluster on one machine".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """One replica of a model: a process of Ray's that owns one engine, and passes requests on to it.
 
 Both live and die together: Ray hears at once when a process is gone, and late when something in it is.
+
+At work in notebook 12, section "A cluster on one machine".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
         deployment.update(load(Path("shop2.yaml")))           # replicas are replaced, no request is lost
 
 Other processes find it by its name (`running()`, `attach`), through a note in labkit's folder that only this user can read.
+
+Taught in notebook 12, section "A cluster on one machine".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A quantity that is known within limits, for plans on paper: the limits are carried through to what comes out."""
+"""A quantity that is known within limits, for plans on paper: the limits are carried through to what comes out.
+
+Taught in notebook 12, section "The edge".
+"""
 
 from __future__ import annotations
 

@@ -48,6 +48,8 @@ And in the file (a text may be wrapped; code stands between three quotes):
 Then run `pytest tests/test_exercise_banks.py -k NN`: it proves each verdict and message, that every line of the checker
 matters, and that the notebook has the section, the stub and the call. A whole bank to copy is `tests/example_bank.py`
 with `tests/example_exercises/`.
+
+Taught in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations
@@ -72,6 +74,7 @@ __all__ = [
 def exercise(exercise_id: str) -> Session:
     """Return the exercise with this id, such as "00.1"; it is quiet until you show, check or ask.
 
-    Raises UnknownExercise, which names the nearest one. Taught in notebook 00, section "How exercises work".
+    Raises UnknownExercise, which names the nearest one.
+    Taught in notebook 00, sections "What runs here" and "How exercises work".
     """
     return Session(find(exercise_id))

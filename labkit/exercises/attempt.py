@@ -6,6 +6,8 @@ hang the notebook, on any platform; so there are no signals here (main thread an
 
 Honest limits: Python code is stopped within a fraction of a second; one long call into C, such as
 `list(itertools.count())`, cannot be. Then the outcome says so (`alive`), and the kernel has to be restarted.
+
+At work in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Find the exercises: their texts and answers in data/exercises/LESSON.NUMBER.toml, their checkers in `lesson_NN.py`
 beside this file. Both are loaded when they are asked for, one lesson at a time.
+
+At work in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Is this still the stub? Decided from the value and the stub's source; the learner's code is not run."""
+"""Is this still the stub? Decided from the value and the stub's source; the learner's code is not run.
+
+At work in notebook 00, section "How exercises work".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """What an exercise is, what its answers are, and how an answer gets its verdict.
 
 `labkit.exercises` shows how to write one; `requirements.py` holds what a checker says.
+
+Taught in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations

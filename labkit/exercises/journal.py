@@ -1,6 +1,8 @@
 """What this learner has done, in `progress.json` in labkit's folder: verdicts and counts, never an answer.
 
 labkit.json_record keeps it: one writer at a time, and a file that cannot be read is set aside, never overwritten.
+
+Taught in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A sentence may carry a learner's value, so nothing in it is trusted: the only markup is `code` between backticks, and
 all the rest is escaped. A value can become neither HTML, nor a heading, a link or a formula, nor a terminal escape.
+
+At work in notebook 00, section "How exercises work".
 """
 
 from __future__ import annotations

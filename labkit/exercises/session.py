@@ -1,4 +1,7 @@
-"""What a learner holds: one exercise, with its check, its hints and its solution."""
+"""What a learner holds: one exercise, with its check, its hints and its solution.
+
+Taught in notebook 00, section "How exercises work".
+"""
 
 from __future__ import annotations
 

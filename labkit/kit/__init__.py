@@ -5,6 +5,8 @@
 
 Beside it: `report` (one machine in a file, without names), `progress` (a learner's own board), `board` (thirty of both),
 `syllabus` (timetables and notes for who teaches), `lessons` (what `labkit lessons` prints).
+
+Explained in README.md, section "The command".
 """
 
 from labkit.kit.build import Built, build

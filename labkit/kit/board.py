@@ -2,6 +2,8 @@
 
 found = board([Path("reports")])          # files, or folders of them
 found.to_dict(); str(found); page(found)
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """A board as text for a terminal, and as one HTML file that needs no network: tables in light, dark and on paper.
 
 print(text(found)); Path("board.html").write_text(page(found), encoding="utf-8")
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

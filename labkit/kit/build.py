@@ -4,6 +4,8 @@
 
 What is there and right is kept, so a build that was stopped goes on, and a second one needs no network. `kit.sha256` is written
 last: without it the kit is unfinished, and nobody installs from it.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

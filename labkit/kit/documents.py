@@ -2,6 +2,8 @@
 
 write(Path("desk-07.json"), "labkit machine", {...})
 kind, found = read(Path("desk-07.json"))
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 Every file of the kit is compared with its checksum first; if one byte differs, nothing is installed. This file needs Python
 alone: it lies in the kit as a copy of labkit/kit/install.py, and `labkit kit verify` calls the same functions. The checksums
 find damage, and no malice: who can change a file can change its checksum too.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

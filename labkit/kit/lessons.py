@@ -2,6 +2,8 @@
 
 for row in listing():
     print(row["id"], row["title"], row["right"], "of", row["exercises"])
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
     export(Path("…"), answers=Path("my-course"))               # and the answers in these notebooks
 
 `progress.json` holds no answers; they are in the learner's notebooks, and are read from there if asked for.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
     write_report(Path("desk-07.json"))       # the board calls the machine by the file's name
 
 What is kept is chosen field by field. Texts lose every folder and this user's and this machine's name.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

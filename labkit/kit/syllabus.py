@@ -4,6 +4,8 @@ table = plan("4h")
 for step in table.steps:
     print(step.starts, step.minutes, step.title)
 notes("04").wrong, notes("04").ask
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

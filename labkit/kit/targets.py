@@ -3,6 +3,8 @@
 target = Target.of("linux-x86_64", "3.11")
 pins = [pin for pin in read_pins(file) if target.wants(pin)]
 target.takes("numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl")     # True
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 checked = verify(Path("/media/stick/kit"))
 checked.ok, checked.changed, checked.missing, checked.extra
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

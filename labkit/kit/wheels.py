@@ -1,6 +1,8 @@
 """The wheels of a lock file for several targets in one folder, fetched by pip in handfuls, each checked by its hash.
 
 names = bring(Path("requirements/lab.txt"), [target], Path("kit/wheels"), progress_bar(unit=" wheels"))
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 | `pins` | only tools that somebody approved, as they were when they were approved |
 | `desk` | the shop's service desk as a server |
 
-Taught in notebook 14.
+Taught in notebook 14, sections "A server" and "A client".
 """
 
 from labkit.mcp.client import Toolbox

@@ -2,7 +2,7 @@
 
 over_stdio(desk_server(Desk()))                     # what `labkit mcp serve` does
 
-Taught in notebook 14, section "A client".
+Taught in notebook 14, sections "Two transports" and "Three kinds".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ INSTRUCTIONS = "The service desk of a small shop: customers, orders, tickets, de
 
 
 def desk_server(desk: Desk) -> Server:
-    """Return a server of this desk. Taught in notebook 14, section "A client"."""
+    """Return a server of this desk. Taught in notebook 14, section "Two transports"."""
     texts = [
         Resource(f"shop://article/{row['id']}", row["title"], lambda row=row: row["text"]) for row in desk.articles()
     ]

@@ -35,7 +35,7 @@ PATH = "/mcp"
 class Resource:
     """A text that a host may read: its `uri`, a `title`, and the function that reads it.
 
-    Taught in notebook 14, section "Three kinds".
+    Taught in notebook 14, sections "Two transports" and "Three kinds".
     """
 
     uri: str

@@ -7,6 +7,8 @@
 What a model is shown does not matter: the check stands before the function itself. Each decision is in the audit log before the
 tool runs; without the log nothing runs. Code in the same process can call the bare function: this holds models, not programmers.
 For Agent Framework: labkit/operate/access_guard.py.
+
+Taught in notebook 10, section "Who may do what".
 """
 
 from __future__ import annotations

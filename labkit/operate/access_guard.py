@@ -3,6 +3,8 @@
 The check runs between the model's wish and the function. Put it last among function middleware: what stands behind it could change
 the arguments again. A tool call has 30 s on an endpoint's chat client (labkit.tools.middleware.CallGuard): for a yes that may take
 longer let Approvals hold the call (no `ask`), and make it again once it was approved.
+
+Taught in notebook 10, section "Who may do what".
 """
 
 from __future__ import annotations

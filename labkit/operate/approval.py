@@ -5,6 +5,8 @@
     for pending in approvals.waiting(): approvals.approve(pending.id, Caller("eva", "supervisor"))
 
 A yes holds for the hash of caller, tool and arguments. A call with other arguments is another call.
+
+Taught in notebook 10, section "Who may do what".
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ is for: give an internal id there.
 
 An entry is in the file as a whole or not at all, and the caller knows which: append returns when it is, or raises.
 `labkit audit verify` checks the chain (labkit/operate/chain.py).
+
+Taught in notebook 10, sections "Who may do what" and "What happened".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 breaker = Breaker(failures=5, rest=30)
 breaker.call(lambda: endpoint.chat(prompt))        # after five failures in a row: CircuitOpen, at once
 breaker.state                                      # "closed", "open" or "half-open"
+
+Taught in notebook 10, section "When it fails".
 """
 
 from __future__ import annotations
@@ -30,8 +32,10 @@ def transient(error: BaseException) -> bool:
 
 
 class Breaker:
-    """A circuit breaker. "closed": calls pass. After `failures` transient ones in a row "open": CircuitOpen at once, for
-    `rest` seconds. Then "half-open": one call may try; it closes the circuit, or opens it again. Thread-safe.
+    """A circuit breaker, thread-safe.
+
+    "closed": calls pass. After `failures` transient ones in a row "open": CircuitOpen at once, for `rest` seconds. Then
+    "half-open": one call may try; it closes the circuit, or opens it again.
 
     Taught in notebook 10, section "When it fails".
     """

@@ -3,7 +3,7 @@
 calls.add(0.35, "answered")
 calls.window(60)["error_rate_percent"]      # None when nobody called: no calls are not zero errors
 
-Taught in notebook 11, section "A slow engine".
+Taught in notebook 11, sections "What an engine tells" and "A slow engine".
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ OUTCOMES = ("answered", "failed", "cancelled")
 class Calls:
     """The last `most` calls, in memory. Safe to use from many threads.
 
-    Taught in notebook 11, section "A slow engine".
+    Taught in notebook 11, sections "What an engine tells" and "A slow engine".
     """
 
     def __init__(self, most: int = 10_000):

@@ -6,6 +6,8 @@
 
 The seal is SHA-256, or HMAC-SHA-256 with the key in LABKIT_AUDIT_KEY. Without a key whoever may write the files can make a whole
 new chain; only an anchor that was kept elsewhere shows it. With a key the same holds for going back to an old copy of both files.
+
+Taught in notebook 10, sections "Who may do what" and "What happened".
 """
 
 from __future__ import annotations
@@ -54,9 +56,12 @@ START = Head(0, "0" * 64, 0)  # before the first entry
 
 @dataclass(frozen=True)
 class Report:
-    """What verify saw: `ok`, how many `entries` hold, the `anchor` of the last one ("SEQ:HASH"), and if not ok the `problem` and
-    the `line` it is in (0: the end, or the head file). torn_bytes: of a last line that a crash cut short. clock_jumps: lines
-    before which somebody set the wall clock."""
+    """What verify saw of an audit log.
+
+    `ok`, how many `entries` hold, the `anchor` of the last one ("SEQ:HASH"), and if not ok the `problem` and the `line` it
+    is in (0: the end, or the head file). torn_bytes: of a last line that a crash cut short. clock_jumps: lines before which
+    somebody set the wall clock.
+    """
 
     ok: bool
     entries: int

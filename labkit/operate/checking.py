@@ -4,6 +4,8 @@
 
 A check never takes a setting for its effect where the effect can be had: a limit is exceeded, a copy of the log is tampered with,
 an alert is made to fire, an engine is killed (only one that labkit started).
+
+At work in notebook 10, section "The checklists".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 The items are data (data/checklists.toml): what the module says, for which engines it says so, and the name of the check in
 labkit/operate/checks.py or checks_live.py, or why no check is possible here. An item without a check is never passed: somebody has
 to look.
+
+Taught in notebook 10, section "The checklists".
 """
 
 from __future__ import annotations
@@ -26,8 +28,11 @@ __all__ = ["Item", "Result", "items", "look", "run", "table"]
 
 @dataclass(frozen=True)
 class Item:
-    """One line of the checklists. says: the item. where: the lists that have it. check: the name of its check, or "", and then
-    `why_not` says why there is none. command: the one to look at, or to set it right."""
+    """One line of the checklists.
+
+    says: the item. where: the lists that have it. check: the name of its check, or "", and then `why_not` says why there is
+    none. command: the one to look at, or to set it right.
+    """
 
     id: str
     group: str

@@ -1,4 +1,7 @@
-"""The checks of `labkit checklist` that need no engine: the log, the rules, the guards, limits, rights, files."""
+"""The checks of `labkit checklist` that need no engine: the log, the rules, the guards, limits, rights, files.
+
+At work in notebook 10, section "The checklists".
+"""
 
 from __future__ import annotations
 

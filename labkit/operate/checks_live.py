@@ -1,4 +1,7 @@
-"""The checks of `labkit checklist` that look at the engine itself: who reaches it, what it takes, what happens when it dies."""
+"""The checks of `labkit checklist` that look at the engine itself: who reaches it, what it takes, what happens when it dies.
+
+At work in notebook 10, section "The checklists".
+"""
 
 from __future__ import annotations
 

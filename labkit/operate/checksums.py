@@ -3,6 +3,8 @@
 Each function takes the text as found (blanks, dots and hyphens allowed) and says whether it can be such a number. One random
 number in ten passes Luhn, one in eleven a weighted sum, one in 97 an IBAN's: a checksum alone is no proof, so the rows of
 data/guard_patterns.toml ask for form, prefix or a word nearby as well.
+
+At work in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

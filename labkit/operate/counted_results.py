@@ -23,7 +23,7 @@ class CountedResults:
     """`rails` judge as the given ones do, and every tool result that they see is counted. Safe to use from many threads.
 
     seconds: what `window` looks back. most: results that are remembered.
-    Taught in notebook 11, section "A poisoned result".
+    Taught in notebook 11, sections "What an engine tells" and "A poisoned result".
     """
 
     def __init__(self, rails: Guardrails, seconds: float = 60.0, most: int = 10_000):

@@ -3,6 +3,8 @@
 queue = FairQueue(bound=1000)
 queue.put(item, client="ana", priority=1)        # raises QueueFull
 queue.take(timeout=1.0)                          # the next item; None: none came, or the queue is closed
+
+At work in notebook 10, section "Too many".
 """
 
 from __future__ import annotations

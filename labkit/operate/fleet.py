@@ -7,6 +7,8 @@
 Bytes are measured at the engine's processes (psutil), not taken from a table; only what was never
 loaded is estimated, from its file.
 When room is needed, the one used longest ago goes; never one in use, never a pinned one.
+
+Taught in notebook 10, section "Too many".
 """
 
 from __future__ import annotations
@@ -36,8 +38,10 @@ class _Row:
 
 
 class Fleet:
-    """models: name -> what labkit.connect takes. budget_bytes: for all of them together. most: loaded at once. idle_s: unused
-    for longer, a model is unloaded by `sweep`. clock: seconds, for idleness. connect: starts one (labkit.connect). Thread-safe.
+    """The models that are in memory, as many as the budget allows. Thread-safe.
+
+    models: name -> what labkit.connect takes. budget_bytes: for all of them together. most: loaded at once. idle_s: unused
+    for longer, a model is unloaded by `sweep`. clock: seconds, for idleness. connect: starts one (labkit.connect).
 
     Taught in notebook 10, section "Too many".
     """
@@ -265,8 +269,10 @@ class Fleet:
 
 
 def used_bytes(endpoint: Any) -> int | None:
-    """Return the memory of an engine's processes in bytes: shared pages counted in parts (PSS) where the system says, else
-    resident. None if labkit does not own the process, or it is gone. Memory of a GPU does not count.
+    """Return the memory of an engine's processes in bytes, or None.
+
+    Shared pages are counted in parts (PSS) where the system says, else resident memory. None if labkit does not own the
+    process, or it is gone. Memory of a GPU does not count.
 
     Taught in notebook 10, section "Too many".
     """

@@ -5,6 +5,8 @@
 
 When the clock below is set back, time stands still for that moment and goes on from there, so nobody is locked out until the old
 time comes round again, and nobody is given anything. A jump ahead cannot be told from time that passed, and counts as such.
+
+At work in notebook 10, section "A kiosk".
 """
 
 from __future__ import annotations

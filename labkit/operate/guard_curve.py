@@ -4,6 +4,8 @@
     injection(at=2.0)               # a guard that draws it there
 
 No threshold is right for all: a shop that must not send honest customers away draws it higher than an agent that may pay money.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 Learned from data/guard_training.toml, from the development half of the corpus, and from a book, which stands for prose; never from
 the kept half. How much a known phrase counts, and where the threshold lies, is read from scores that each text got from weights
 which had not seen it; for the phrases the development half says nothing, because they were written after looking at it.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

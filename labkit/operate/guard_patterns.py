@@ -1,6 +1,8 @@
 """The patterns that guards look for, read from data/guard_patterns.toml and compiled once.
 
 Every repetition in them is bounded, so that a text of 10 MB takes time in proportion to its length; `unbounded` finds what is not.
+
+At work in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ data/guard_corpus.jsonl: one text a line, with its half ("dev" to work with, "ke
 label (attack or benign), the kind (which guard should catch it; benign: ordinary, hard, unicode, shape) and the place where it
 turns up. Keys in it are made up when it is read, so that the file holds none. Both halves come from the same authors, and real
 attackers read such lists too: take the kept figures as the best case.
+
+Taught in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ A guard is a name and a function; write your own:
     no_shouting = Guard("no shouting", lambda text, context: block("all capitals") if text.isupper() else PASS)
 
 What a guard catches is counted, not promised: `labkit guards eval`. A guard that itself fails raises, so nothing passes unseen.
+
+Taught in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

@@ -84,7 +84,10 @@ def _parts(view: str) -> Iterator[tuple[str, str]]:
 
 
 def found(text: str) -> str:
-    """Return the id of the first known phrase that `text` holds, and the disguise it wore; "" if none."""
+    """Return the id of the first known phrase that `text` holds, and the disguise it wore; "" if none.
+
+    Taught in notebook 14, section "Trust".
+    """
     return next((f"{phrase}{disguise}" for disguise, view in _views(text) if (phrase := _phrase(view))), "")
 
 

@@ -4,6 +4,8 @@
 
 A logistic regression on runs of three to five characters, with one more sign: whether a phrase of data/guard_patterns.toml stands
 there. Its weights are data (data/guard_weights.npz), fitted by labkit/operate/guard_fit.py on texts that no published figure uses.
+
+At work in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 Each tool's result is labelled; one from outside (the default: a tool is believed only if it is marked `trusted`) makes the whole
 session untrusted, and from then on only the tools in `free` run, whatever the text said and whether a guard knew its phrase or not.
 That holds per session, so give `session=` to agent.run. The framework calls this feature experimental.
+
+Explained in notebook 14, section "Trust".
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@
 
 Time comes from a monotonic clock. With any other clock a jump does no harm (labkit/operate/forward_clock.py): backwards, nobody is
 locked out for longer than the limit says; forwards, nobody gets more than one full bucket or one fresh window.
+
+Taught in notebook 10, section "A kiosk".
 """
 
 from __future__ import annotations

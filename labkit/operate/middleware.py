@@ -4,6 +4,8 @@
 
 What the user says is judged before anything is stored; what a tool returns before the model reads it; what the model answers before
 anybody sees it or it enters the history: a streamed answer is held back until it is whole. Blocked is raised out of agent.run.
+
+Taught in notebook 10, section "A kiosk", and in notebook 11, section "A poisoned result".
 """
 
 from __future__ import annotations

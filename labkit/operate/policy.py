@@ -3,6 +3,8 @@
 policy = Policy.load()                                  # data/roles.toml; its head says how to write one
 policy.rights("clerk").tools                            # {"lookup_customer", …}, inherited ones included
 policy.touched("lookup_customer", {"customer_id": "C-101"})     # ["customer:C-101"]
+
+Taught in notebook 10, section "Who may do what".
 """
 
 from __future__ import annotations
@@ -59,8 +61,10 @@ class Rights:
 
 
 class Policy:
-    """The rights of every role. Raises ConfigError for a table that does not mean one thing: unknown words, names that do not
-    exist, roles that inherit from each other in a circle.
+    """The rights of every role.
+
+    Raises ConfigError for a table that does not mean one thing: unknown words, names that do not exist, roles that inherit
+    from each other in a circle.
 
     Taught in notebook 10, section "Who may do what".
     """

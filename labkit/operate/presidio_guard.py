@@ -7,6 +7,8 @@ addresses, which pii() knows. With one of spaCy's (a download of its own: python
 analyzer:
 
     presidio(AnalyzerEngine())
+
+Explained in notebook 10, section "What comes in and what goes out".
 """
 
 from __future__ import annotations

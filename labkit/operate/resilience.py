@@ -7,6 +7,8 @@
 
 A chat request changes nothing, so it may be repeated, until a piece of its answer was shown: then it breaks off, and says what was
 said. A tool may change something: one that is not repeatable is called once.
+
+Taught in notebook 10, section "When it fails".
 """
 
 from __future__ import annotations
@@ -129,8 +131,10 @@ class Fallback:
 
 
 class FallbackStream:
-    """Pieces of one answer, never of two: iterate for texts; `by` whom, what was `tried` before, what was `said` so far, and at
-    the end the `reply`. `close()` cancels."""
+    """Pieces of one answer, never of two: iterate for texts.
+
+    `by` whom, what was `tried` before, what was `said` so far, and at the end the `reply`. `close()` cancels.
+    """
 
     def __init__(self, fallback: Fallback, prompt: Messages, parameters: dict):
         self.by, self.said, self.reply = "", "", None

@@ -7,6 +7,8 @@
 
 A request is never lost and never waits for ever: it ends in an answer or in a typed refusal (QueueFull, Expired, Cancelled,
 EngineDied, OverBudget, …). One that an engine's death cut short is asked again, as long as it has time and may be repeated.
+
+Taught in notebook 10, section "Too many".
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ SWEEP_S, MEMORY_LOOKS = 1.0, 5  # memory at every fifth look only: 14 ms of a co
 
 
 class Resources:
-    """models: name -> what labkit.connect takes. queue: requests that wait at most. workers: answered at once. sweep_s: seconds
+    """Requests to several models on one machine: a bounded queue before a Fleet.
+
+    models: name -> what labkit.connect takes. queue: requests that wait at most. workers: answered at once. sweep_s: seconds
     between two looks at requests whose time is over (at memory and idle models: five times that). Everything else goes to Fleet
     (budget_bytes, most, idle_s, clock, connect).
 

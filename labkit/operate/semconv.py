@@ -3,12 +3,12 @@
 The conventions are young and names have moved (`gen_ai.system` became `gen_ai.provider.name`): a test compares this table with
 the installed opentelemetry-semantic-conventions, so a rename there is red here.
 
-Taught in notebook 11, section "A slow engine".
+Taught in notebook 11, sections "A slow engine" and "Out of this program".
 """
 
 from __future__ import annotations
 
-__all__ = ["ATTRIBUTES", "CONTENT", "METRICS", "OPERATIONS", "OURS"]
+__all__ = ["ATTRIBUTES", "CONTENT", "METRICS", "OPERATIONS", "OPERATION_DURATION", "OURS", "REQUEST_MODEL"]
 
 # Metric names; each has (unit, meaning).
 OPERATION_DURATION = "gen_ai.client.operation.duration"

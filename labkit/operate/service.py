@@ -7,6 +7,8 @@ requests_per_second = 2
 
 service = read(Path("kiosk.toml"))
 service.queue                             # 1000, the default of labkit.operate.resources
+
+Taught in notebook 10, section "The checklists".
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
 
 Each client counts on its own what became of its requests, and the sums must be those of Resources. Work that must not happen twice
 writes its number down; no number may stand there twice.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

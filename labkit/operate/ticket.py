@@ -1,4 +1,7 @@
-"""A ticket for one request: it ends once, in an answer or a typed refusal, and never after its time."""
+"""A ticket for one request: it ends once, in an answer or a typed refusal, and never after its time.
+
+At work in notebook 10, section "Too many".
+"""
 
 from __future__ import annotations
 

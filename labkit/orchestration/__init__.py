@@ -17,7 +17,7 @@
 | `manager` | a group's manager held to a schema, and how many of its turns are any good |
 | `compare` | one agent or five: the same requests, counted the same way |
 
-Taught in notebook 09.
+Taught in notebook 09, section "A line".
 """
 
 from labkit.orchestration.checkpoint import Checkpoints, checkpoints

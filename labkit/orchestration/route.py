@@ -146,7 +146,7 @@ def specialists() -> list[Specialist]:
 
 @cache
 def table() -> dict:
-    """Return data/orchestration.toml."""
+    """Return data/orchestration.toml. Taught in notebook 09, section "A manager"."""
     return tomllib.loads((data_dir() / "orchestration.toml").read_text(encoding="utf-8"))
 
 

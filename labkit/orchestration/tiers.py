@@ -56,7 +56,9 @@ class Placed(Routed):
 
 @dataclass(frozen=True)
 class Tiers:
-    """edge: the endpoint here. above: an answerer of the tier above (labkit.agents.bigger). threshold: how sure the edge must be,
+    """A router at the edge, and a bigger tier above it for what the edge is not sure of.
+
+    edge: the endpoint here. above: an answerer of the tier above (labkit.agents.bigger). threshold: how sure the edge must be,
     in nats. lead: how sure words must be.
 
     Taught in notebook 09, section "Edge and above".

@@ -7,6 +7,8 @@
 
 The types that the pure-Python `gguf` package writes need nothing more. K-quants, perplexity and KL divergence need
 llama-cpp-python, which works in a child process (child.py, worker.py, tally.py).
+
+Taught in notebook 03, section "The ladder".
 """
 
 from labkit.quantize.child import available

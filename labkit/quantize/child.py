@@ -5,6 +5,8 @@
 The package is an extra (`quantization`), because the index has its source alone and compiling takes minutes. It may live in
 labkit's own venv or in another one: LABKIT_LLAMA_CPP_PYTHON names that one's Python. What the child takes of memory is its
 own, and goes with it.
+
+Taught in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

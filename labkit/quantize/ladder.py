@@ -6,6 +6,8 @@
 Every rung is written, read back, served and scored, one after the other, and its file goes away again unless `keep` says
 where to. Progress counts steps: give it `progress_bar(unit="step")`. The reference is the first rung: by default F16, with
 which KL divergence of F16 is 0.
+
+Taught in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 It is served by llama.cpp's own server, and speeds are the server's own timings. Compare rungs of one run only: another program
 that runs meanwhile takes its share.
+
+At work in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@
     after.text, after.logprob(504)
 
 Token ids go in as they are, so a prompt can begin with any token, or lack one: the chat API always puts its template around.
+
+Taught in notebook 03, section "The flip".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 `bits` are those of the format itself, per weight of a matrix whose rows divide into its blocks; what a file really has is
 counted over its tensors.
+
+Taught in notebook 03, sections "Bits and bytes" and "Levels and devices".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 
 numpy alone, so that it also runs in the child process that has no labkit (worker.py). The formulas are those of llama.cpp's
 `llama-perplexity`: perplexity is exp of the mean negative log-likelihood, its error that of the mean, carried through exp.
+
+At work in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

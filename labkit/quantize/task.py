@@ -2,6 +2,8 @@
 
 The messages are the shop's (data/shop.toml), the requests tool items of the development half (data/tool_items). Both answers
 come from closed sets under a JSON schema (labkit.agents.choice), so form and choice are counted apart.
+
+At work in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

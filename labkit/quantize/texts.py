@@ -5,6 +5,8 @@
     text_file("/my/own/text.txt")                 # a file of your own
 
 The table is data/text/texts.toml. A figure says something beside other figures on the same text only.
+
+At work in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

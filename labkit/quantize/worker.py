@@ -4,6 +4,8 @@
 
 It may run in another venv than labkit's (one that has a compiler's work in it), so it imports llama_cpp, numpy and its
 neighbour tally.py alone. It prints lines that begin with LABKIT: PROGRESS done total, RESULT json, or REFUSED text.
+
+At work in notebook 03, section "The ladder".
 """
 
 import ctypes

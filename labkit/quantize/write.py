@@ -4,6 +4,8 @@
 
 llama.cpp itself writes where llama-cpp-python is here. Elsewhere the pure-Python `gguf` package writes the simple types (F16, BF16,
 Q8_0, Q5_1, Q4_0), every matrix alike, where llama.cpp would keep some of them wider.
+
+Taught in notebook 03, section "Bits and bytes".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 
 Pages and parts lie in one folder, so it can be opened from a disk, put on a stick or behind any web server. A page asks no other
 host for anything. Templates, style and scripts are in data/site.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

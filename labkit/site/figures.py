@@ -1,6 +1,8 @@
 """Plotly figures as still pictures: drawn by the page itself, without controls, and named for whoever does not see them.
 
 An animation is shown as it ends; the text beside it in the lesson says the same in words.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Links of the built pages: each leads to a file and an anchor that are there, and nothing is fetched from another host."""
+"""Links of the built pages: each leads to a file and an anchor that are there, and nothing is fetched from another host.
+
+Explained in README.md, section "The command".
+"""
 
 from __future__ import annotations
 

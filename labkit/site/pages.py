@@ -2,6 +2,8 @@
 
 nbconvert does the converting; here its HTML is made to stand alone: figures are still, tables scroll by keyboard, and every
 section has a link of its own.
+
+Explained in README.md, section "The command".
 """
 
 from __future__ import annotations

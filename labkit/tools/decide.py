@@ -62,7 +62,9 @@ class Call:
 
 @dataclass
 class Decision:
-    """calls: what to execute. tool, missing: the tool that was meant and what the request lacks for it. error: why there is no
+    """What became of one request: calls, or why there is none.
+
+    calls: what to execute. tool, missing: the tool that was meant and what the request lacks for it. error: why there is no
     call although one was wanted. trace: every step, and who decided it.
 
     Taught in notebook 04, section "Two stages".

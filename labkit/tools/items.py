@@ -27,8 +27,11 @@ KINDS = ("one", "several", "multi", "none", "missing")
 
 @dataclass(frozen=True)
 class Item:
-    """A request (`messages`) with `tools` at hand. call: name of the right tool, or "" if none is to be called. args: parameter
-    -> list of right values. missing: what the request lacks (kind "missing")."""
+    """A request (`messages`) with `tools` at hand, and what is right for it.
+
+    call: name of the right tool, or "" if none is to be called. args: parameter -> list of right values. missing: what the
+    request lacks (kind "missing").
+    """
 
     kind: str
     messages: tuple[dict, ...]

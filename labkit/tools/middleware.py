@@ -48,8 +48,10 @@ def layers(endpoint: Any) -> list:
 
 
 class ToolLayer(ChatMiddleware):
-    """Decides tool calls instead of the engine. mode: "auto" (step aside where native calls work) or "two-stage", "schema",
-    "native". `last` is the latest Decision, `usage` what all of them cost.
+    """Decides tool calls instead of the engine.
+
+    mode: "auto" (step aside where native calls work) or "two-stage", "schema", "native". `last` is the latest Decision,
+    `usage` what all of them cost.
 
     Taught in notebook 04, section "Agent Framework".
     """

@@ -19,7 +19,9 @@ __all__ = ["Plan", "Request", "Work", "overlap", "slots_of"]
 
 @dataclass
 class Plan:
-    """values: decided arguments. open: parameter -> values to choose from ([]: anything the schema allows). missing: required
+    """What is decided of a tool's arguments, what is open, and what is missing.
+
+    values: decided arguments. open: parameter -> values to choose from ([]: anything the schema allows). missing: required
     parameters that the request says nothing of. points: how sure the decided ones are, a parameter each; kinds: what kind of
     candidate a decided text is."""
 

@@ -75,7 +75,7 @@ def _type(schema: dict) -> str:
 
 
 def listing(tools: Iterable[Tool]) -> str:
-    """Return the tools, one line each."""
+    """Return the tools, one line each. Taught in notebook 14, section "Two transports"."""
     return "\n".join(line(tool) for tool in tools)
 
 

@@ -2,6 +2,8 @@
 
 Only what is certain is mended: a fence, JSON in a string, closing brackets that are missing after a whole value. A value that was
 cut in the middle could be another one, so that is a BadCall.
+
+At work in notebook 04, section "Five rates".
 """
 
 from __future__ import annotations

@@ -73,8 +73,11 @@ def _rows(words: tuple[str, ...]) -> np.ndarray:
 
 
 def make(gguf: Path, to: Path) -> int:
-    """Write the word vectors of the F16 model file `gguf` to `to`; return how many words. Taken: whole words of the vocabulary,
-    commonest first; the mean and the four strongest directions, which all words share, are left out."""
+    """Write the word vectors of the F16 model file `gguf` to `to`; return how many words.
+
+    Taken: whole words of the vocabulary, commonest first; the mean and the four strongest directions, which all words
+    share, are left out.
+    """
     import numpy as np
     from gguf import GGUFReader
 

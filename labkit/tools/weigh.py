@@ -6,7 +6,7 @@ a tool that takes the right one's values for another's purpose, stands for the h
 regression with a small ridge; then the threshold is set so that, on requests and tools that the weights were not fitted on,
 wrong calls and wrong silence are balanced.
 
-Taught in notebook 04, section "Two stages".
+Explained in notebook 04, section "Two stages".
 """
 
 from __future__ import annotations

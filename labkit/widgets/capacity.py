@@ -4,6 +4,8 @@
     capacity_scene(Assumptions(speed))      # the figure with its text, for a page that is saved
 
 Bands reach from the lowest to the highest that the assumptions allow. All figures come from labkit.deploy.capacity.
+
+Taught in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

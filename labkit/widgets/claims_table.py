@@ -3,6 +3,8 @@
 claims_table()                    # all of them
 claims_table(lesson="03")         # those that one lesson measures
 print(claims_text())              # the same as plain text
+
+Taught in notebook 02, section "Take away".
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@
     talk.start("And of Italy?"), talk.stop()              # writes in a thread, until told to stop
     talk.messages                                         # what was said, as the OpenAI chat API wants it
 
-The server keeps nothing: each question takes the history with it, as much of it as fits the context window. Taught in
-notebook 00, section "The first answer".
+The server keeps nothing: each question takes the history with it, as much of it as fits the context window.
+
+Taught in notebook 00, section "Take away".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 team_scene(outcome.hops)             # labkit.orchestration.hops.Hop
 hop_table(outcome.hops)
+
+Taught in notebook 09, section "A line".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 ladder_scene(rungs)                  # KL divergence from the reference, on a log axis
 frontier(rungs)                      # the rungs that no other beats in size, loss and speed at once
+
+Taught in notebook 03, section "The ladder".
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ def memory_sum(
     """Return the sum for a model of the catalogue if each of its weights took `bits` bits; context in tokens.
 
     parallel: conversations at once. The same formula as labkit.hardware.fits. Raises UnknownModel, ConfigError.
+    Taught in notebook 02, section "Sizes and times".
     """
     known = catalog.model(model)
     shape = {name: getattr(known, name) for name in ("alias", "n_layers", "n_kv_heads", "head_dim")}

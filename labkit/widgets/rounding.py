@@ -1,4 +1,7 @@
-"""What rounding does to a matrix: the errors of all its weights, as a histogram, with a twin in words."""
+"""What rounding does to a matrix: the errors of all its weights, as a histogram, with a twin in words.
+
+Taught in notebook 03, section "By hand".
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ def questions() -> dict[str, dict]:
 
 
 def facts(machine: Machine | None = None) -> dict[str, str]:
-    """Return what the rules want to know of a machine (default: this one): system, chip, gpu."""
+    """Return what the rules want to know of a machine (default: this one): system, chip, gpu.
+
+    Taught in notebook 08, section "Fair".
+    """
     from labkit import hardware
 
     machine = machine or hardware.machine()

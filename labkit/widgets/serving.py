@@ -5,6 +5,8 @@
     distribution_scene(comparison.engines, 4)      # how long people wait, all of them and not the median alone
 
 All take results (labkit.bench.results.Engine); none measures. Failed requests are named, and a replayed engine carries its label.
+
+Taught in notebook 07, section "Batching".
 """
 
 from __future__ import annotations
@@ -108,7 +110,10 @@ def serving_text(engines: Sequence[Engine]) -> str:
 
 
 def ratios_text(ratios: Sequence[Ratio]) -> str:
-    """Return a line for each engine and level: its figures divided by those of the first engine, with the rounds' range."""
+    """Return a line for each engine and level: its figures divided by those of the first engine, with the rounds' range.
+
+    Taught in notebook 08, section "Alone and in company".
+    """
     lines = {}
     for one in ratios:
         head = f"{one.backend} : {one.to}, {one.concurrency} at once"

@@ -1,4 +1,7 @@
-"""One look for every plot: readable on light and dark pages, in greyscale, without a background of its own."""
+"""One look for every plot: readable on light and dark pages, in greyscale, without a background of its own.
+
+At work in notebook 00, section "Streaming".
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ PHONE, WINDOW = 360, 1100
 # What axe calls "minor" and "moderate" are hints; these two keep somebody from reading.
 FAULTS = ("serious", "critical")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-FILES = ["index.html", "search.html", *(row.file.replace(".ipynb", ".html") for row in course.lessons())]
+FILES = ["index.html", "search.html", *(row.file.replace(".ipynb", ".html") for row in course.lessons()), "names.html"]
 # Contrast takes seconds a page. The first lesson has every kind of output; a site of real ones is looked at whole.
 COLOURED = FILES if os.environ.get("LABKIT_SITE") else FILES[:3]
 
@@ -133,7 +133,7 @@ def test_a_fault_would_be_found(folder, light, axe):
 
 def test_search_by_keyboard_alone(folder, tabs):
     tab = opened(tabs(), folder, "index.html")
-    for _ in range(3):  # past the link to the text and the course's name
+    for _ in range(4):  # past the link to the text, the course's name and the names
         tab.keyboard.press("Tab")
     tab.keyboard.type("thermostat book")
     tab.keyboard.press("Enter")

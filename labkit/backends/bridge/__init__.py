@@ -8,6 +8,8 @@ line.py       turns wait in line, run in threads, stop when their caller goes aw
 text.py       tokens to whole characters; stop texts
 contract.py   what an engine has to offer
 server.py     the child process;  NAME_engine.py: one engine each
+
+At work in notebook 05, section "Install".
 """
 
 from __future__ import annotations

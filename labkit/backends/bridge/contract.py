@@ -2,6 +2,8 @@
 
 An engine is a module with `load(options) -> Engine`; the options are those of `bridge.launch`. It never sees HTTP, and the
 bridge never sees tokens.
+
+At work in notebook 05, section "Install".
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
     GET  /metrics                 Prometheus text
 
 More turns than the engine takes at once wait in line. A caller who goes away stops his turn, waiting or running.
+
+At work in notebook 05, section "Install".
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 The SDK's own web service knows the models of the public catalogue only, and answers 404 for a folder that was registered here:
 so the bridge. Offline, the public catalogue is not asked at all; it would log errors for four seconds.
+
+At work in notebook 05, section "Install".
 """
 
 from __future__ import annotations

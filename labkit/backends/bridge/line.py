@@ -1,4 +1,7 @@
-"""The line before the engine: turns wait, run in threads of their own, and hand their text to the event loop."""
+"""The line before the engine: turns wait, run in threads of their own, and hand their text to the event loop.
+
+At work in notebook 05, section "Install".
+"""
 
 from __future__ import annotations
 

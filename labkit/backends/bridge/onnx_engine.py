@@ -2,6 +2,8 @@
 
 Its own batching engine (0.18) answers a batch of unequal prompts wrongly on the CPU, so each turn has a generator of its own,
 with its own KV cache; they share the model and its threads, one token after another.
+
+At work in notebook 08, section "One engine after the other".
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """OpenVINO behind the bridge: its continuous-batching pipeline reads a GGUF by itself, and runs several turns together.
 
 One thread alone touches the pipeline, and steps it as long as there is work: each step makes one token for every turn.
+
+At work in notebook 08, section "One engine after the other".
 """
 
 from __future__ import annotations

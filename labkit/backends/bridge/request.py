@@ -1,6 +1,8 @@
 """Read a chat request strictly: what the engine cannot honour is refused by name, never ignored.
 
 `read(body, model, honours)` returns an `Ask` or raises `Refusal` with OpenAI's status, code and parameter.
+
+At work in notebook 05, section "Install".
 """
 
 from __future__ import annotations

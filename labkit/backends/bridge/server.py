@@ -3,6 +3,8 @@
     LABKIT_BRIDGE='{"engine": "labkit.backends.bridge.openvino_engine", "alias": "m", "api_key": "…", …}' python -I server.py
 
 It asks the OS for a port (0) and prints the address it got. The key comes by environment, never by argument.
+
+At work in notebook 05, section "Install".
 """
 
 import json

@@ -1,4 +1,7 @@
-"""Text out of tokens, a piece at a time: no character is cut in two, and a stop text never shows, wherever its pieces end."""
+"""Text out of tokens, a piece at a time: no character is cut in two, and a stop text never shows, wherever its pieces end.
+
+At work in notebook 05, section "Install".
+"""
 
 from __future__ import annotations
 

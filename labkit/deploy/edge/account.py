@@ -1,4 +1,7 @@
-"""What became of every request of a drill: read from the files of devices and cloud tier, held against what the clients counted."""
+"""What became of every request of a drill: read from the files of devices and cloud tier, held against what the clients counted.
+
+Explained in notebook 12, section "The edge".
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """Who asks in a drill: one client a device. It sends until its request is accepted, and counts for itself what was.
 
 A closed loop: the next request comes when the last one has an answer, so a slow machine makes a drill of fewer requests.
+
+Explained in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ A process of its own: `python -m labkit.deploy.edge.device`, configured by wire.
 file and nowhere else, so a restart goes on where a kill left off. Whether a request may leave is decided by the Router of
 labkit/agents/hybrid.py: its big model is the cloud, reached through the outbox, so a private request is not even queued; peers are
 behind the same rule.
+
+At work in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The local endpoint of a device: its four routes, before the Device that does the work."""
+"""The local endpoint of a device: its four routes, before the Device that does the work.
+
+At work in notebook 12, section "The edge".
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ While it is offline, the device takes requests, answers them itself, and keeps f
 killed. After the partition two answers of the cloud are lost, so that the device has to send again; then another device loses
 its engine, and its peers answer for it. Each client counts for itself what was accepted, the files say what became of it, and the
 links watch for the mark of the private requests.
+
+Explained in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Store and forward: one thread that sends what the outbox holds to the cloud, again and again until the answer is here."""
+"""Store and forward: one thread that sends what the outbox holds to the cloud, again and again until the answer is here.
+
+At work in notebook 12, section "The edge".
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 found = layout(load(Path("data/edge.yaml")))
 found.agents, found.peers, found.models
+
+Taught in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 
 Harsher than a real network in one point: what was sent into a partition is kept, and arrives after it. So requests come late and
 twice, and the receiver has to stand it.
+
+At work in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 
 Sent at least once: a crash between sending and `sent` sends it again, under the same id, and the receiver does it once.
 SQLite in WAL mode with synchronous=FULL: a commit survives a kill and a power failure.
+
+Taught in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

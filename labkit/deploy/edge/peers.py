@@ -1,4 +1,7 @@
-"""The other devices that may answer for one: who has least to do is asked first, who does not answer is left alone for a while."""
+"""The other devices that may answer for one: who has least to do is asked first, who does not answer is left alone for a while.
+
+Explained in notebook 12, section "The edge".
+"""
 
 from __future__ import annotations
 

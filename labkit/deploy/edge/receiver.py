@@ -5,6 +5,8 @@
 
 A process of its own: `python -m labkit.deploy.edge.receiver`, configured by wire.CONFIG. The effect (a line in `ledger`) and the
 answer are one transaction, so a crash of this process leaves both or neither.
+
+At work in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@
 Each device speaks to the engine through a relay with a key of its own, which can be stopped: to the device, its engine is down.
 Everything between two processes goes through a Link. Real are the processes, sockets, files and answers; simulated are the distance
 and the second machine: all run on loopback, and no network namespace is needed.
+
+Taught in notebook 12, section "The edge".
 """
 
 from __future__ import annotations

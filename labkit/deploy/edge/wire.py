@@ -2,6 +2,8 @@
 
 The header Idempotency-Key is that of the IETF draft "The Idempotency-Key HTTP Header Field" (httpapi working group): the receiver
 does a request of one id once, however often it comes.
+
+Taught in notebook 12, section "The edge".
 """
 
 from __future__ import annotations
