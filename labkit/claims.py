@@ -114,8 +114,11 @@ class Result:
         return NEAR if self.claim.meets(self.measurement.value, self.measurement.error) else FAILS
 
     def __str__(self) -> str:
-        here = self.measurement.figure if self.measurement else "–"
-        return f"{self.claim.says}\n    module: {self.claim.figure} · here: {here} · {self.verdict}"
+        figure = self.measurement.figure if self.measurement else "–"
+        where, verdict = "here", self.verdict
+        if self.measurement and self.measurement.machine.startswith("replayed"):
+            where, verdict = "recorded, elsewhere", verdict.replace(" here", " there")
+        return f"{self.claim.says}\n    module: {self.claim.figure} · {where}: {figure} · {verdict}"
 
     def to_dict(self) -> dict:
         """Return a JSON-ready dict: the claim's fields, `figure`, `verdict` and `measurement`."""

@@ -90,6 +90,7 @@ def test_a_replayed_figure_is_shown_and_not_kept(home):
     )
     found = claims.measured("vllm-start-60s", 120, endpoint=endpoint)
     assert found.verdict == claims.FAILS and "recorded" in found.measurement.machine
+    assert "· recorded, elsewhere: 120 s · doesn't hold there" in str(found)
     assert not (home / "claims.json").exists()
 
 

@@ -70,15 +70,17 @@ def ladder(
     chunks: int = CHUNKS,
     text: str = SHIPPED,
     exclusive: bool = False,
+    every: int = 1,
     progress: Progress = silent,
     on_rung: Callable[[Rung], None] = lambda one: None,
 ) -> list[Rung]:
     """Write, serve and score a model in each of `types` (default: the ten of LADDER that can be written here).
 
     model: an alias of the catalogue, or the path of a GGUF. keep: a folder for the files. chunks: stretches of 512 tokens that
-    are scored. text: a name of texts.py or a file, on which they are scored. exclusive: use all cores. on_rung hears of each
-    rung in turn. Raises ConfigError (unknown type or text), what fetching the text raises, QuantizeError, EngineMissing (a K-quant
-    was named and the extra is missing); NoSpace, and QuantizeError for too little memory, before anything is written.
+    are scored. text: a name of texts.py or a file, on which they are scored. exclusive: use all cores. every: 2 asks every
+    second call of the work, and so on. on_rung hears of each rung in turn. Raises ConfigError (unknown type or text), what
+    fetching the text raises, QuantizeError, EngineMissing (a K-quant was named and the extra is missing); NoSpace, and
+    QuantizeError for too little memory, before anything is written.
     """
     source, name = source_of(model, progress)
     kinds, scored_on = _kinds(types), text_file(text, _hundredths(progress))
@@ -95,6 +97,7 @@ def ladder(
             scored_on,
             text,
             hardware.bounded_threads(exclusive),
+            every,
             progress,
         )
         climb.need_room(kinds)
@@ -134,6 +137,7 @@ class _Climb:
     text: Path
     text_name: str
     threads: int
+    every: int
     progress: Progress
 
     def rung(self, kind: RungType, **wish) -> Rung:
@@ -183,7 +187,12 @@ class _Climb:
         text = evaluation_text().read_text(encoding="utf-8")
         label = f"{kind.name}: its work"
         return measure.measure(
-            path, f"{self.name}-{kind.name}", text, threads=self.threads, on_call=partial(self.progress, label)
+            path,
+            f"{self.name}-{kind.name}",
+            text,
+            threads=self.threads,
+            every=self.every,
+            on_call=partial(self.progress, label),
         )
 
     def _score(self, kind: RungType, path: Path) -> dict | None:

@@ -56,11 +56,18 @@ class Run:
 
 
 def measure(
-    path: Path, name: str, text: str, *, threads: int, rounds: int = 3, on_call: Callable = lambda done, total: None
+    path: Path,
+    name: str,
+    text: str,
+    *,
+    threads: int,
+    rounds: int = 3,
+    every: int = 1,
+    on_call: Callable = lambda done, total: None,
 ) -> Run:
     """Serve the GGUF `path` under `name`, read `rounds` stretches of `text`, do the task, and return the Run.
 
-    Raises BadModelFile, EngineStartError, EngineDied.
+    every: 2 asks every second call of the task, and so on. Raises BadModelFile, EngineStartError, EngineDied.
     """
     into_cache(path)  # so that loading is compared, and not the disk
     started = time.perf_counter()
@@ -68,7 +75,7 @@ def measure(
     load = time.perf_counter() - started
     with endpoint:
         readings = [_timings(endpoint, text, at) for at in range(rounds + 1)][1:]  # the first one warms up
-        done = task.score(endpoint, on_call)
+        done = task.score(endpoint, on_call, every)
         peak = peak_bytes(endpoint.process)
     prompt, decode = zip(*readings, strict=True)
     return Run(load, peak, Spread.of(list(prompt)), Spread.of(list(decode)), done)

@@ -61,14 +61,14 @@ class TaskScore:
         return {name: getattr(self, name).to_dict() for name in names}
 
 
-def score(endpoint, on_call: Callable[[int, int], None] = lambda done, total: None) -> TaskScore:
+def score(endpoint, on_call: Callable[[int, int], None] = lambda done, total: None, every: int = 1) -> TaskScore:
     """Return the score of an endpoint on the shop's unseen messages, and on tool items of the development half: 42 short calls.
 
-    on_call(done, total) hears of each. Raises what `Endpoint.chat` raises, except for answers that do not fit the schema:
-    those are counted.
+    on_call(done, total) hears of each. every: 2 asks every second call of each kind, and so on. Raises what
+    `Endpoint.chat` raises, except for answers that do not fit the schema: those are counted.
     """
-    sorting = _sorting()
-    work = [*sorting, *_choosing()]
+    sorting = _sorting()[::every]
+    work = [*sorting, *_choosing()[::every]]
     answers = []
     for done, (text, _, options, examples, instructions) in enumerate(work, 1):
         answers.append(_choice(endpoint, text, options, examples, instructions))

@@ -40,3 +40,9 @@ def test_form_and_choice_are_counted_apart():
 def test_an_answer_that_fits_no_schema_is_counted_and_not_raised():
     found = task.score(Always(None))
     assert found.schema.right == found.right.right == 0
+
+
+def test_every_second_call_is_asked_of_both_kinds():
+    found = task.score(Always("none"), every=2)
+    assert (found.classification.n, found.tool_choice.n) == (15, 6)
+    assert found.tool_choice.right == sum(right == "none" for _, right, *_ in task._choosing()[::2])
