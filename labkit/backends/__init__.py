@@ -25,7 +25,7 @@ from labkit.errors import ConfigError, EngineMissing, Refused, UnknownBackend
 
 __all__ = [
     "Availability", "Capabilities", "Capability", "Endpoint", "EngineWarning", "ReplayWarning", "Reply", "Settings",
-    "Stream", "available", "connect",
+    "Stream", "available", "connect", "known_backend",
 ]  # fmt: skip
 
 # Name -> module, in the order in which "auto" prefers them.
@@ -92,11 +92,8 @@ def connect(
     return endpoint
 
 
-def _choose(backend: str) -> str:
-    name = os.environ.get("LABKIT_BACKEND", "auto") if backend == "auto" else backend
-    if name == "auto":
-        # One after the other: asking some engines for their version takes a while, and the first that is here will do.
-        name = next((one for one in BACKENDS if _module(one).available()), next(iter(BACKENDS)))
+def known_backend(name: str) -> str:
+    """Return the name of an engine as it is. Raises UnknownBackend, which names the nearest."""
     if name not in BACKENDS:
         close = difflib.get_close_matches(name, BACKENDS, 1)
         hint = f"did you mean {close[0]}? " if close else ""
@@ -104,6 +101,14 @@ def _choose(backend: str) -> str:
             f"There is no engine {name!r}.", f"{hint}the engines are {', '.join(BACKENDS)}", "labkit doctor"
         )
     return name
+
+
+def _choose(backend: str) -> str:
+    name = os.environ.get("LABKIT_BACKEND", "auto") if backend == "auto" else backend
+    if name == "auto":
+        # One after the other: asking some engines for their version takes a while, and the first that is here will do.
+        return next((one for one in BACKENDS if _module(one).available()), next(iter(BACKENDS)))
+    return known_backend(name)
 
 
 def _module(name: str):

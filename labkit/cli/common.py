@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -12,6 +13,7 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Backend = Annotated[str, typer.Option(help="An engine of `labkit doctor`, or auto.")]
 Model = Annotated[str, typer.Option(help="An alias of `labkit models`, or auto.")]
+HIGHEST_PORT = 65535
 
 
 def print_out(what) -> None:
@@ -35,15 +37,36 @@ def key_of(name: str) -> str:
     raise ConfigError(f"The environment variable {name} is not set.", why, f"export {name}=$(openssl rand -hex 16)")
 
 
+def end_in_order() -> None:
+    """Let TERM leave the `with` blocks as Ctrl-C does, servers and engines included, instead of ending the process at once."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+def say_starting(what: str, as_json: bool) -> None:
+    """Tell a person on stderr what takes some seconds now; a program that reads JSON is told nothing."""
+    if not as_json:
+        complain(f"Starting {'an engine' if what == 'auto' else what} …")
+
+
 class ProgressLine:
-    """One line on stderr that is rewritten in place; silent when stderr is not a terminal."""
+    """One line on stderr that is rewritten in place, and gone when the block ends; silent when stderr is not a terminal."""
 
     def __init__(self):
         self.live = sys.stderr.isatty()
 
+    def __enter__(self) -> ProgressLine:
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.clear()  # what went wrong begins on a line of its own
+
     def show(self, label: str, done: int, total: int) -> None:
         if self.live:
             print(f"\r\033[K{label}  {done}/{total}", end="", file=sys.stderr, flush=True)
+
+    def show_cell(self, at) -> None:
+        """Show where a run of lessons is: a labkit.course.Progress."""
+        self.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells)
 
     def clear(self) -> None:
         if self.live:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Backend, Json, ProgressLine, complain, print_out
+from labkit.cli.common import HIGHEST_PORT, Backend, Json, ProgressLine, complain, print_out
 from labkit.errors import LabkitError
 
 app = typer.Typer()
@@ -38,7 +38,9 @@ def lab(
         "my-course"
     ),
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 lets JupyterLab choose.")] = 8888,
+    port: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_PORT, help="Port on this machine; 0 lets JupyterLab choose.")
+    ] = 8888,
 ) -> None:
     """Fetch the small model if it is not here yet, and open JupyterLab on the course."""
     from labkit import catalog, course, weights
@@ -65,17 +67,12 @@ def run(
 ) -> None:
     """Run lessons in fresh kernels and say whether they are really green. Exit status 1 if one is not."""
     from labkit import course
+    from labkit.backends import known_backend
 
-    line = ProgressLine()
-    results = course.run(
-        lessons or (),
-        backend=None if backend == "auto" else backend,
-        html=html,
-        out=out,
-        timeout=timeout,
-        on_progress=lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells),
-    )
-    line.clear()
+    chosen = None if backend == "auto" else known_backend(backend)  # before a kernel starts for nothing
+    options = {"backend": chosen, "html": html, "out": out, "timeout": timeout}
+    with ProgressLine() as line:
+        results = course.run(lessons or (), **options, on_progress=line.show_cell)
     if as_json:
         print_out([result.to_dict() for result in results])
     else:
