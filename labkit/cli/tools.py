@@ -12,7 +12,7 @@ from labkit.cli.common import Backend, Json, Model, ProgressLine, print_out
 app = typer.Typer(
     no_args_is_help=True,
     help="Tool calls: five rates, what the layer costs, a schema's lint.",
-    epilog="Example: **labkit tools cost** (a second); **labkit tools eval --limit 5** (a minute)",
+    epilog="Example: **labkit tools cost** (two seconds, no engine)",
 )
 Mode = Annotated[list[str], typer.Option(help="native, schema or two-stage; repeat it for several side by side.")]
 Half = Annotated[str, typer.Option(help="dev (to develop with) or kept (for final figures).")]
