@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from labkit import errors
 from labkit.backends import replay_label
-from labkit.backends.asgi import send_error
+from labkit.backends.asgi import LONGEST_BODY, read_body, send_error, until_gone
 from labkit.backends.recording import canonical_request
 from labkit.backends.settings import Availability
 from labkit.errors import EngineMissing, LabkitError
@@ -44,7 +44,9 @@ class Player:
         """Answer one HTTP request (ASGI)."""
         if scope["type"] == "lifespan":
             return await _live(receive, send)
-        started, body = time.perf_counter(), await _body(receive)
+        started, body = time.perf_counter(), await read_body(receive)
+        if body is None:
+            return await send_error(send, 413, f"The body is longer than {LONGEST_BODY} bytes.", "body_too_long")
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         ask = canonical_request(scope["method"], path, body, self.name)
@@ -102,19 +104,10 @@ async def _pause(receive, until: float) -> bool:
         return True
     try:
         async with asyncio.timeout(left):
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await until_gone(receive)
     except TimeoutError:
         return True
     return False
-
-
-async def _body(receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body, more = body + message.get("body", b""), message.get("more_body", False)
-    return body
 
 
 async def _live(receive, send) -> None:
