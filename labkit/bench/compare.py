@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from labkit.bench.footprint import footprint, other_load
@@ -21,10 +21,10 @@ from labkit.bench.results import Engine, summary, without_nan
 from labkit.bench.serving import Plan, ignore_eos, one_round
 from labkit.bench.stats import Range, over_rounds
 from labkit.errors import EngineError, LabkitError, UnknownModel
+from labkit.progress import Progress, silent
 
 __all__ = ["Comparison", "Ratio", "compare", "ratios"]
 
-Progress = Callable[[str, int, int], None]
 SLOW_START = 15.0  # seconds; an engine that takes longer is not started anew for each round
 PAIRED = ("ttft_ms", "tpot_ms", "output_tokens_per_second")
 
@@ -90,7 +90,7 @@ def compare(
     """
     from labkit import hardware
 
-    plan, tell = plan or Plan(), progress or (lambda label, done, total: None)
+    plan, tell = plan or Plan(), progress or silent
     threads, load = threads or hardware.bounded_threads(), other_load()
     options = {"model": model, "context": plan.context, "parallel": max(plan.levels), "threads": threads}
     courses, failed = [_Course(name) for name in backends], {}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +19,7 @@ import psutil
 from labkit.deploy.manifest import Manifest
 from labkit.deploy.ray_asked import RETRIED
 from labkit.deploy.ray_up import Deployment, up
+from labkit.progress import Progress, silent
 
 __all__ = ["drill", "words"]
 
@@ -27,7 +27,6 @@ PROMPT = "Count to twenty."
 TOKENS = 16
 KILLS = ("engine", "replica", "proxy")
 BACK_S = 60.0  # how long the replicas have to be all there again
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -79,7 +78,7 @@ def drill(
     *,
     callers: int = 6,
     seconds: float = 10.0,
-    progress: Progress = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Deploy `manifest`, load its first model, kill an engine, a replica and the proxy, and return what became of it all.
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,10 @@ from labkit.deploy.edge.layout import CLOUD, layout
 from labkit.deploy.edge.site import Site
 from labkit.deploy.edge.wire import call
 from labkit.deploy.manifest import Manifest
+from labkit.progress import Progress, silent
 
 __all__ = ["drill"]
 
-Progress = Callable[[str, int, int], None]
 THRESHOLD = 4.0  # nats; so that a drill has both: requests that the small model is sure of, and ones that it passes on
 BURST = 3  # requests at once at the device without an engine
 LOST_ANSWERS = 2
@@ -44,7 +43,7 @@ def drill(
     seconds: float = 60.0,
     per_second: float = 1.0,
     folder: Path | None = None,
-    progress: Progress = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the drill and return the report: `ok`, `problems` in words, counts of each device and of the cloud tier.
 
