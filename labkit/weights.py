@@ -72,7 +72,7 @@ def pull(
 
 def present(model: Model | str, engine: str = "llamacpp", variant: str | None = None) -> Path | None:
     """Return the path of a model's weights if they are here, else None; asks no network. Raises UnknownModel."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     if engine not in model.engines:
         return None
     source = model.source(engine, variant)
@@ -92,7 +92,7 @@ def fits(
     weighed, else the first. Returns what `labkit.hardware.fits` returns; raises UnknownModel. Taught in notebook 00, section
     "What runs here".
     """
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     steps = list(model.chain(model.main(engine)))
     known = {
         **model.to_dict(),
@@ -129,7 +129,7 @@ def import_file(
 
 def remove(model: Model | str) -> int:
     """Delete all that is here of a model, unfinished downloads included; return how many bytes that freed."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     folder = folder_of(model)
     if not folder.is_dir():
         return 0
@@ -148,7 +148,7 @@ def cached() -> list[Cached]:
 
 def _find(model: Model | str, engine: str, variant: str | None) -> tuple[Model, Source]:
     """Look the source up, and refuse one that labkit cannot bring here before anything is fetched."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     source = model.source(engine, variant)
     for step in model.chain(source):
         if not (step.via == "wheel" or (step.via == "hub" and step.file) or step.made_by == OURS):

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 
 from labkit import catalog, convert, disk
 from labkit.backends import ollama, ollama_find
-from labkit.backends.ollama_api import create, delete
-from labkit.backends.ollama_http import ask
+from labkit.backends.ollama_api import create, delete, tags
 from labkit.backends.settings import Settings
 from labkit.catalog import Model
 from labkit.errors import ConfigError, EngineMissing
@@ -45,7 +44,7 @@ def make(model: Model | str, form: str = "ollama", progress: Progress | None = N
 
     Raises UnknownModel, ConfigError (no such form), EngineMissing, NoSpace, BadModelFile, and what `weights.ensure` raises.
     """
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     if form not in FORMS:
         raise ConfigError(f"There is no form {form!r}.", f"Ollama's are {', '.join(FORMS)}", "labkit convert --help")
     found, path = ollama_find.find(), convert.convert(model, "gguf-f16", progress)
@@ -69,7 +68,7 @@ def listed() -> list[Made]:
 
 def remove(model: Model | str, form: str | None = None) -> int:
     """Delete a model's Ollama forms, or one of them; return how many bytes they had. Weights that another shares stay."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     doomed = [one for one in listed() if one.alias == model.alias and form in (None, one.form)]
     if doomed:
         with _server(ollama_find.find()) as address:
@@ -85,7 +84,7 @@ def _name(model: Model, form: str) -> str:
 
 
 def _all(address: str, where: str) -> list[Made]:
-    sizes = {one["name"]: one["size"] for one in ask(address, "GET", "/api/tags").get("models") or []}
+    sizes = {one["name"]: one["size"] for one in tags(address)}
     known = [model for model in catalog.models() if "llamacpp" in model.engines]
     names = {_name(model, form): (model.alias, form) for model in known for form in FORMS}
     return [Made(*names[name], name, where, size) for name, size in sizes.items() if name in names]

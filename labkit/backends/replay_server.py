@@ -12,6 +12,7 @@ from labkit.backends import replay_label
 from labkit.backends.asgi import LONGEST_BODY, read_body, send_error, until_gone
 from labkit.backends.recording import canonical_request
 from labkit.backends.settings import Availability
+from labkit.disk import unset_variable
 from labkit.errors import EngineMissing, LabkitError
 
 __all__ = ["Player", "unpack"]
@@ -67,7 +68,11 @@ class Player:
     def _not_recorded(self, what: str) -> tuple[str, str, str]:
         engine, missing = self.replay.stamp.engine, self.here.why or "LABKIT_REPLAY prefers the recording"
         why = f"a recording answers what its lesson asks and nothing else, and the engine is not in use: {missing}"
-        return f"{engine} is replayed here, and {what} was not recorded.", why, self.here.fix or "unset LABKIT_REPLAY"
+        return (
+            f"{engine} is replayed here, and {what} was not recorded.",
+            why,
+            self.here.fix or unset_variable("LABKIT_REPLAY"),
+        )
 
 
 def unpack(answer: dict) -> object:

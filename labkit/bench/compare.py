@@ -11,7 +11,6 @@ them, and ratios are formed round by round. An engine that takes long to start h
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -146,9 +145,8 @@ def _weights(backend: str, model: str) -> str:
     """Return the format of the weights that `backend` reads: the same model, but not always the same numbers."""
     from labkit import catalog
 
-    wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
     try:
-        return (catalog.default_model() if wish == "auto" else catalog.model(wish)).source(backend).format
+        return catalog.chosen(model).source(backend).format
     except UnknownModel:  # a server of the user's, with a model of his own
         return ""
 

@@ -121,12 +121,8 @@ def _bytes(path) -> int:
 
 
 def _no_such(form: str):
-    import difflib
-
     from labkit.errors import ConfigError
+    from labkit.nearest import meant
 
-    close = difflib.get_close_matches(form, READERS, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return ConfigError(
-        f"There is no form {form!r}.", f"{hint}the forms are {', '.join(READERS)}", "labkit convert --help"
-    )
+    why = meant(form, READERS, "the forms are")
+    return ConfigError(f"There is no form {form!r}.", why, "labkit convert --help")

@@ -42,7 +42,7 @@ def pull(
     """Bring a model's weights onto this disk: resumed, checked, once."""
     from labkit import catalog, weights
 
-    chosen = catalog.default_model() if model == "auto" else catalog.model(model)
+    chosen = catalog.chosen(model)
     bar = weights.progress_bar()
     path = weights.import_file(chosen, source, progress=bar) if source else weights.ensure(chosen, progress=bar)
     found = {"model": chosen.ref, "path": str(path), "bytes": path.stat().st_size}

@@ -27,7 +27,7 @@ def detach(file: Path, manifest: Manifest, port: int = 0) -> Deployment:
     log.parent.mkdir(parents=True, exist_ok=True)
     keys = keys_of(manifest.models)
     environment = os.environ | {model.key_env: keys[model.name] for model in manifest.models}
-    session = {"start_new_session": True} if os.name != "nt" else {"creationflags": 0x208}  # detached, own group
+    session = {"start_new_session": True} if os.name != "nt" else {"creationflags": _detached()}
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*COMMAND, str(file.resolve()), "--port", str(port)],
@@ -38,6 +38,11 @@ def detach(file: Path, manifest: Manifest, port: int = 0) -> Deployment:
             **session,
         )
     return _ready(process, manifest.name, log)
+
+
+def _detached() -> int:
+    """What Windows calls a process without a console, in a group of its own."""
+    return subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
 
 
 def _ready(process: subprocess.Popen, name: str, log: Path) -> Deployment:

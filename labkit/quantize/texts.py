@@ -9,7 +9,6 @@ The table is data/text/texts.toml. A figure says something beside other figures 
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import tomllib
 import zipfile
@@ -19,6 +18,7 @@ from pathlib import Path
 from labkit import disk, locate, paths
 from labkit.errors import ConfigError, HashMismatch
 from labkit.fetch import fetch, sha256_of
+from labkit.nearest import meant
 from labkit.progress import Progress, silent
 
 __all__ = ["SHIPPED", "Text", "bring", "evaluation_text", "text_file", "texts"]
@@ -60,9 +60,7 @@ def text_file(name: str, progress: Progress = silent) -> Path:
         return bring(known[name], progress)
     if Path(name).is_file():
         return Path(name)
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    why = f"{hint}it is no file, and the names are {', '.join(known)}"
+    why = meant(name, known, "it is no file, and the names are")
     raise ConfigError(f"There is no text {name!r}.", why, f"labkit quantize --text {SHIPPED}")
 
 
