@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 from labkit import paths
 from labkit.deploy import ray_check
 from labkit.deploy.manifest import Manifest
-from labkit.deploy.ray_up import START_S, TRIES, Deployment, keys_of, running
+from labkit.deploy.ray_up import GRACE_S, START_S, TRIES, Deployment, keys_of, running
 from labkit.errors import EngineStartError
 
 __all__ = ["detach"]
@@ -54,6 +55,8 @@ def _ready(process: subprocess.Popen, name: str, log: Path) -> Deployment:
             time.sleep(POLL_S)
     except BaseException:  # Ctrl-C while it starts: nothing goes on that nobody knows of
         process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
         raise
     process.kill()
     why = log.read_text(encoding="utf-8", errors="replace")[-2000:].strip()
