@@ -23,9 +23,9 @@ from labkit._weights_store import folder_of, is_here, path_of, size_of
 from labkit.catalog import Model, Source
 from labkit.errors import ConfigError
 from labkit.hardware import Fit, Machine
-from labkit.progress import Progress, progress_bar, silent
+from labkit.progress import Progress, silent
 
-__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "progress_bar", "pull", "remove"]
+__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "pull", "remove"]
 
 # What engines take beside weights and KV cache, where that is more than llama.cpp's share (labkit.hardware). Most that their
 # processes had (PSS) during `labkit backends ENGINE --measure`: SmolLM2-135M, 4 conversations of 1184 tokens, on 2 CPU cores.

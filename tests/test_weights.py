@@ -650,7 +650,7 @@ def test_removed_while_another_process_waits_for_it(index, tmp_path):
 
 
 BAR = """
-    from labkit.weights import progress_bar
+    from labkit.progress import progress_bar
     bar = progress_bar({shown})
     for label in ("downloading x", "unpacking x"):
         for done in range(0, 101, 25):

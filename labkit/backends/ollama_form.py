@@ -49,7 +49,7 @@ def make(model: Model | str, form: str = "ollama", progress: Progress | None = N
         raise ConfigError(f"There is no form {form!r}.", f"Ollama's are {', '.join(FORMS)}", "labkit convert --help")
     found, path = ollama_find.find(), convert.convert(model, "gguf-f16", progress)
     if not found.address:
-        disk.need_room(ollama._store(), path.stat().st_size)
+        disk.need_room(ollama.store(), path.stat().st_size)
     name = _name(model, form)
     options = {"quantize": FORMS[form], "parameters": {"repeat_penalty": 1.0}, **ollama.RECIPES.get(model.family, {})}
     with _server(found) as address:
@@ -60,7 +60,7 @@ def make(model: Model | str, form: str = "ollama", progress: Progress | None = N
 def listed() -> list[Made]:
     """Return the models that `make` made and that are still there; [] where there is no Ollama. Raises EngineError."""
     found = _found()
-    if found is None or not (found.address or (ollama._store() / "manifests").is_dir()):
+    if found is None or not (found.address or (ollama.store() / "manifests").is_dir()):
         return []
     with _server(found) as address:
         return _all(address, found.address)
@@ -103,9 +103,9 @@ def _server(found: ollama_find.Found) -> Iterator[str]:
     if found.address:
         yield found.address
         return
-    process, address = ollama._serve("convert", found, Settings())
+    process, address = ollama.serve("convert", found, Settings())
     try:
-        with disk.one_writer(ollama._store() / "models"):
+        with disk.one_writer(ollama.store() / "models"):
             yield address
     finally:
         process.stop()

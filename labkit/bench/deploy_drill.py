@@ -42,11 +42,23 @@ class _Request:
 
 @dataclass
 class _Load:
-    """Callers in a closed loop on one model, until told to stop."""
+    """Callers in a closed loop on one model, for the length of a `with` block."""
 
     deployment: Deployment
+    callers: int
     over: threading.Event = field(default_factory=threading.Event)
     done: list[_Request] = field(default_factory=list)
+
+    def __enter__(self) -> _Load:
+        self.threads = [threading.Thread(target=self.call, daemon=True) for _ in range(self.callers)]
+        for one in self.threads:
+            one.start()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self.over.set()
+        for one in self.threads if error is None else ():  # after a failure nobody waits for their last answers
+            one.join()
 
     def call(self) -> None:
         import openai
@@ -85,33 +97,33 @@ def drill(
     seconds: of each phase. "ok": no request was lost, and every replica came back. Raises what `up` raises.
     """
     progress("Deploying", 0, 5)
+    model = manifest.models[0]
     with up(manifest) as deployment:
-        load = _Load(deployment)
-        threads = [threading.Thread(target=load.call, daemon=True) for _ in range(callers)]
-        for one in threads:
-            one.start()
-        model = manifest.models[0]
-        scale = {"up_s": _wait_for(deployment, model.name, model.replicas.max)}
-        marks = {"before": time.monotonic()}
-        progress("Before", 1, 5)
-        time.sleep(seconds)
-        marks["during"] = time.monotonic()
-        kills = []
-        for i, what in enumerate(KILLS):
-            progress(f"Killing the {what}", 2 + i, 5)
-            kills.append(_kill(what, deployment, load))
-            time.sleep(max(0.0, seconds / len(KILLS) - (time.monotonic() - kills[-1]["at"])))
-        back_s = _wait_for(deployment, model.name, model.replicas.max)
-        marks["after"] = time.monotonic()
-        time.sleep(seconds)
-        marks["end"] = time.monotonic()
-        load.over.set()
-        for one in threads:
-            one.join()
+        with _Load(deployment, callers) as load:
+            scale = {"up_s": _wait_for(deployment, model.name, model.replicas.max)}
+            marks = {"before": time.monotonic()}
+            progress("Before", 1, 5)
+            time.sleep(seconds)
+            marks["during"] = time.monotonic()
+            kills = _kill_each(deployment, load, seconds, progress)
+            back_s = _wait_for(deployment, model.name, model.replicas.max)
+            marks["after"] = time.monotonic()
+            time.sleep(seconds)
+            marks["end"] = time.monotonic()
         scale["down_s"] = _wait_for(deployment, model.name, model.replicas.min)
     scale |= {"min": model.replicas.min, "max": model.replicas.max}
     progress("Done", 5, 5)
     return _report(load.done, marks, kills, back_s) | {"scale": scale}
+
+
+def _kill_each(deployment: Deployment, load: _Load, seconds: float, progress: Progress) -> list[dict[str, Any]]:
+    """Kill one of each kind, spread over `seconds`."""
+    kills = []
+    for i, what in enumerate(KILLS):
+        progress(f"Killing the {what}", 2 + i, 5)
+        kills.append(_kill(what, deployment, load))
+        time.sleep(max(0.0, seconds / len(KILLS) - (time.monotonic() - kills[-1]["at"])))
+    return kills
 
 
 def _kill(what: str, deployment: Deployment, load: _Load) -> dict[str, Any]:

@@ -29,12 +29,14 @@ def complain(text: str, status: int = 0) -> int:
 
 def key_of(name: str) -> str:
     """Return the key that the environment variable `name` holds. Raises ConfigError if it is not set."""
+    from labkit.disk import set_variable
     from labkit.errors import ConfigError
 
     if key := os.environ.get(name):
         return key
     why = "without a key, any program of this machine could use the engine"
-    raise ConfigError(f"The environment variable {name} is not set.", why, f"export {name}=$(openssl rand -hex 16)")
+    fresh = "$(openssl rand -hex 16)" if os.name == "posix" else "A_LONG_RANDOM_WORD"
+    raise ConfigError(f"The environment variable {name} is not set.", why, set_variable(name, fresh))
 
 
 def end_in_order() -> None:

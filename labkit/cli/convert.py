@@ -53,10 +53,11 @@ def convert(
 
 
 def _make(model, form: str, as_json: bool) -> None:
-    from labkit import convert, weights
+    from labkit import convert
     from labkit.backends import ollama_form
+    from labkit.progress import progress_bar
 
-    bar = weights.progress_bar()
+    bar = progress_bar()
     if form in ollama_form.FORMS:
         made = ollama_form.make(model, form, bar)
         found = {"path": f"ollama run {made.name}", "where": made.where or "labkit's own folder", "bytes": made.nbytes}

@@ -45,10 +45,11 @@ def lab(
     """Fetch the small model if it is not here yet, and open JupyterLab on the course."""
     from labkit import catalog, course, weights
     from labkit.lab import open_lab
+    from labkit.progress import progress_bar
 
     _print_laid_out(folder, course.lay_out(folder))
     try:
-        weights.ensure(catalog.default_model(), progress=weights.progress_bar())
+        weights.ensure(catalog.default_model(), progress=progress_bar())
     except LabkitError as error:  # the course still opens; its first cell says the same
         complain(str(error))
     raise typer.Exit(open_lab(folder, browser=browser, port=port))

@@ -22,8 +22,9 @@ from labkit.deploy.references import wrong_references
 from labkit.deploy.scenarios import Engine, Preset, Settings, presets
 from labkit.errors import UnknownModel
 
-__all__ = ["SCHEMA_VERSION", "Agent", "Device", "Limits", "Manifest", "Model", "Replicas", "Role", "Tool"]
-__all__ += ["json_schema", "load"]
+__all__ = [
+    "SCHEMA_VERSION", "Agent", "Device", "Limits", "Manifest", "Model", "Replicas", "Role", "Tool", "json_schema", "load",
+]  # fmt: skip
 
 SCHEMA_VERSION = 1
 # What Kubernetes, Compose and systemd all take as a name.

@@ -15,6 +15,7 @@ import openai
 import psutil
 import pytest
 from agent_framework_orchestrations import SequentialBuilder
+from processes import interruptible
 
 from labkit.backends.process import free_port
 from labkit.deploy import ray_check
@@ -174,8 +175,8 @@ def test_ctrl_c_while_it_starts_ends_it_at_once_and_leaves_nothing(ray, tmp_path
     name, file = f"stopped-{os.getpid()}", tmp_path / "stopped.yaml"
     file.write_text(manifest(name).model_dump_json(exclude_unset=True))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    interruptible = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
-    child, folder = subprocess.Popen([*LABKIT, "up", file], **pipes, **interruptible), None
+    alone = {"start_new_session": True, "preexec_fn": interruptible}
+    child, folder = subprocess.Popen([*LABKIT, "up", file], **pipes, **alone), None
     while not folder:  # until the first part of Ray runs, and says where it writes
         time.sleep(0.1)
         assert child.poll() is None, child.communicate()[1]

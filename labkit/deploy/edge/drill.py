@@ -1,6 +1,6 @@
 """The partition drill: a device goes offline, is killed and comes back; then every accepted request is accounted for.
 
-    report = drill(example(2), seconds=60)
+    report = drill(example(2), endpoint, seconds=60)
     report["ok"], report["problems"], report["devices"]["edge-1"]
 
 While it is offline, the device takes requests, answers them itself, and keeps for later what it is unsure of. Half way, it is
