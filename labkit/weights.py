@@ -25,7 +25,7 @@ from labkit.errors import ConfigError
 from labkit.hardware import Fit, Machine
 from labkit.progress import Progress, silent
 
-__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "pull", "remove"]
+__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "remove"]
 
 # What engines take beside weights and KV cache, where that is more than llama.cpp's share (labkit.hardware). Most that their
 # processes had (PSS) during `labkit backends ENGINE --measure`: SmolLM2-135M, 4 conversations of 1184 tokens, on 2 CPU cores.
@@ -60,14 +60,6 @@ def ensure(
     if not is_here(model, source):
         _alone(model, source, progress or silent, lambda tell: make(model, source, tell))
     return path_of(model, source)
-
-
-def pull(
-    model: Model | str, engine: str = "llamacpp", variant: str | None = None, progress: Progress | None = None
-) -> Cached:
-    """Do what `ensure` does, and return what there is now."""
-    path = ensure(model, engine, variant, progress)
-    return Cached(path.parent.name, path, path.stat().st_size, True)
 
 
 def present(model: Model | str, engine: str = "llamacpp", variant: str | None = None) -> Path | None:
