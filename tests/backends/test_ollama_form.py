@@ -55,7 +55,7 @@ def test_nothing_was_ever_made(home):
 
 
 def test_it_goes_into_the_server_that_the_learner_names(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(ollama, "_store", lambda: tmp_path)  # somewhere else than labkit's own
+    monkeypatch.setattr(ollama, "store", lambda: tmp_path)  # somewhere else than labkit's own
     process, address = ollama.serve("test", ollama_find.find(), Settings())
     try:
         monkeypatch.setenv("LABKIT_OLLAMA_URL", address)
