@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from labkit._models_toml import ENGINES, meant
+from labkit._models_toml import ENGINES
 from labkit.errors import UnknownBackend, UnknownModel
+from labkit.nearest import meant
 
 
 @dataclass(frozen=True)

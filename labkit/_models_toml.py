@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import ConfigError
+from labkit.nearest import meant
 
 ENGINES = ("llamacpp", "ollama", "foundry", "vllm", "mlx", "onnx", "openvino")
 KINDS = ("chat", "code", "completion", "embedding")
@@ -59,13 +59,6 @@ def read(path: Path, formats: Mapping[str, dict] | None = None) -> tuple[dict[st
 def bad(where: str, what: str, why: str = "") -> ConfigError:
     """Return the error for a fault in a table; `where` names the file and the entry."""
     return ConfigError(f"{where}: {what}.", why, "labkit models")
-
-
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean …?" for the nearest known name, or the list of what is known."""
-    known = list(known)
-    close = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(known)}"
 
 
 def _check_model(where: str, alias: str, entry: Any, formats: Mapping[str, dict]) -> None:
@@ -146,4 +139,4 @@ def _fits(value: Any, kind: type) -> bool:
 
 def _one_of(where: str, key: str, value: str, known: Iterable[str]) -> None:
     if value not in known:
-        raise bad(where, f"{key} has {value!r}", meant(value, list(known)))
+        raise bad(where, f"{key} has {value!r}", meant(value, known))

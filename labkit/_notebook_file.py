@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["place_text", "read", "render", "text_of"]
 
 PLOTLY = "application/vnd.plotly.v1+json"
+# nbconvert's page of JupyterLab, without what it would fetch from elsewhere when it is opened: formulas, diagrams and live widgets.
+STAND_ALONE = """{% extends "lab/index.html.j2" %}
+{% block html_head_js %}{% endblock %}
+{% block jupyter_widgets %}{% endblock %}
+{% block html_head_js_mathjax %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+"""
 
 
 def read(path: Path) -> NotebookNode:
@@ -47,17 +54,17 @@ def place_text(text: str, path: Path) -> Path:
 
 
 def render(notebook: NotebookNode | str | Path, title: str = "") -> str:
-    """Return a notebook, outputs and all, as one HTML page that needs no network for its figures.
+    """Return a notebook, outputs and all, as one HTML page that needs no network.
 
-    A widget without saved state shows the HTML or text that it left beside itself.
+    A widget shows the HTML or text that it left beside itself; a formula in a text stays as it was written.
     """
+    from jinja2 import DictLoader
     from nbconvert import HTMLExporter
 
     nb = read(Path(notebook)) if isinstance(notebook, str | Path) else deepcopy(notebook)
     _draw_figures(nb)
-    page, _ = HTMLExporter(require_js_url="").from_notebook_node(
-        nb, resources={"metadata": {"name": title or "notebook"}}
-    )
+    exporter = HTMLExporter(extra_loaders=[DictLoader({"index.html.j2": STAND_ALONE})])
+    page, _ = exporter.from_notebook_node(nb, resources={"metadata": {"name": title or "notebook"}})
     return page
 
 

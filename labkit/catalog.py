@@ -24,7 +24,7 @@ from labkit._models import Model, Source
 from labkit._models_toml import ENGINES, bad, read
 from labkit.errors import ConfigError, UnknownBackend, UnknownModel
 
-__all__ = ["ENGINES", "Model", "Source", "default_model", "model", "models"]
+__all__ = ["ENGINES", "Model", "Source", "as_model", "chosen", "default_model", "model", "models"]
 
 
 def models() -> list[Model]:
@@ -62,6 +62,17 @@ def model(alias: str, engine: str | None = None) -> Model:
         why = f"its variants: {', '.join(found.variants())}"
         raise UnknownModel(f"{found.alias} has no variant {variant!r}.", why, "labkit models")
     return replace(found, variant=variant)
+
+
+def as_model(model_or_name: Model | str) -> Model:
+    """Return a Model as it is, or the one that a name means. Raises UnknownModel."""
+    return model(model_or_name) if isinstance(model_or_name, str) else model_or_name
+
+
+def chosen(name: str = "auto", engine: str | None = None) -> Model:
+    """Return the model of a name; for "auto" the one that LABKIT_MODEL names, else the default. Raises UnknownModel."""
+    wish = os.environ.get("LABKIT_MODEL", "auto") if name == "auto" else name
+    return default_model() if wish == "auto" else model(wish, engine)
 
 
 def _refuse_foreign(name: str, found: Model, engine: str | None) -> None:

@@ -26,7 +26,7 @@ from typing import BinaryIO
 
 from labkit.errors import NoSpace, WeightsError
 
-__all__ = ["need_room", "errors", "one_writer", "placed", "remove_command", "set_variable"]
+__all__ = ["need_room", "errors", "one_writer", "placed", "remove_command", "set_variable", "unset_variable"]
 
 SPARE = 64 * 2**20  # bytes left free on purpose: a disk filled to the brim breaks more than us
 POLL_S = 0.1
@@ -95,6 +95,11 @@ def remove_command(path: Path) -> str:
 def set_variable(name: str, value: str) -> str:
     """Return the shell command that sets an environment variable on this kind of machine."""
     return f"set {name}={value}" if sys.platform == "win32" else f"export {name}={value}"
+
+
+def unset_variable(name: str) -> str:
+    """Return the shell command that takes an environment variable away on this kind of machine."""
+    return f"set {name}=" if sys.platform == "win32" else f"unset {name}"
 
 
 def _no_space(folder: Path, why: str) -> NoSpace:

@@ -10,7 +10,7 @@ import sys
 # Ports on which local engines listen unless told otherwise.
 KNOWN_PORTS = {11434: "Ollama", 8000: "vLLM", 8080: "llama.cpp", 1234: "LM Studio", 5273: "Foundry Local"}
 ENGINE_NAMES = ("ollama", "vllm", "llama-server", "foundry", "mlx_lm")
-LOOPBACK = ("127.", "::1", "localhost")
+LOOPBACK = ("127.", "::1", "::ffff:127.")  # the last: IPv4 through a socket of IPv6
 
 
 def report() -> dict:
@@ -18,14 +18,14 @@ def report() -> dict:
     import labkit
     from labkit import backends, hardware
 
-    machine = hardware.machine()
+    machine, engines = hardware.machine(), backends.available()
     found = {
         "labkit": labkit.__version__,
         "python": sys.version.split()[0],
         "machine": machine.to_dict(),
-        "engines": {name: vars(here) for name, here in backends.available().items()},
+        "engines": {name: vars(here) for name, here in engines.items()},
         "models": _models(machine),
-        "lessons": _lessons(machine),
+        "lessons": _lessons(machine, engines),
         "listening": listening(),
     }
     return {**found, "advice": _advice(found)}
@@ -109,10 +109,10 @@ def _models(machine) -> list[dict]:
     return rows
 
 
-def _lessons(machine) -> list[dict]:
-    from labkit import backends, course
+def _lessons(machine, engines: dict) -> list[dict]:
+    from labkit import course
 
-    free, engines, rows = machine.ram_free_bytes.value / 1e9, backends.available(), []
+    free, rows = machine.ram_free_bytes.value / 1e9, []
     for lesson in course.lessons():
         replayed, reasons = "", []
         if lesson.engines and not any(engines[name] for name in lesson.engines):

@@ -1,56 +1,19 @@
 """Every error that labkit raises on purpose, in one tree.
 
-    LabkitError                      what happened, likely why, one command to try
-    ├── ConfigError                  a setting, a name or a version is wrong
-    │   ├── UnknownModel             no such alias in data/models.toml
-    │   ├── UnknownBackend           no such engine name
-    │   └── VersionMismatch          a notebook and labkit of different versions
-    ├── WeightsError                 model files
-    │   ├── OfflineError             no network, and the file is not here
-    │   ├── ProxyError               a proxy stands in between and refuses
-    │   ├── CertificateError         the certificate is not trusted (company proxy, wrong clock)
-    │   ├── DownloadError            the server answered, but not with the file
-    │   ├── HashMismatch             the bytes are not the bytes that were promised
-    │   ├── NoSpace                  the disk cannot hold it
-    │   ├── BadModelFile             not a GGUF, truncated, or an architecture the engine cannot run
-    │   └── QuantizeError            a model that cannot be quantized as asked
-    ├── EngineError                  an engine process
-    │   ├── EngineMissing            not installed here
-    │   ├── EngineStartError         it did not come up
-    │   ├── EngineDied               it was up and is gone
-    │   ├── EngineTimeout            it is up and does not answer in time
-    │   ├── AnswerBroken             it failed in the middle of a streamed answer
-    │   └── OverBudget               its model does not fit the memory budget
-    ├── RequestError                 one request
-    │   ├── ContextTooLong           the prompt does not fit the model's context window
-    │   ├── UnsupportedParameter     the engine would silently ignore this parameter
-    │   ├── Refused                  the engine said no (wrong key, unknown model, bad value)
-    │   ├── QueueFull                too many wait already
-    │   ├── Expired                  its time was over before it was answered
-    │   ├── Cancelled                it was taken back, or the queue closed
-    │   ├── Blocked                  a guard does not let this text pass
-    │   ├── RateLimited              too many requests, or too much of a quota, from one caller
-    │   └── CircuitOpen              the endpoint failed too often and is left alone for a while
-    ├── ToolError                    tools, and a model's calls of them
-    │   ├── BadTool                  its schema or signature cannot be used
-    │   ├── UnknownTool              no tool of that name
-    │   ├── BadCall                  what the model wrote is no call that may be executed
-    │   ├── ToolFailed               it raised, or gave nothing that can be shown
-    │   ├── ToolTimeout              it did not end in time
-    │   ├── ServerMissing            no MCP server answers
-    │   ├── UnfinishedCall           begun before and never finished: not repeated
-    │   └── Denied                   this caller's role has no right to it
-    │       ├── OutOfScope           the tool, but not for this data
-    │       └── NotApproved          risky, and nobody approved exactly this call
-    ├── AuditError                   the audit log
-    │   └── AuditBroken              its chain does not hold: edited, cut or reordered
-    ├── OrchestrationError           several agents at work, and no answer came of it
-    │   └── CheckpointError          a step that cannot be saved, or a saved one that cannot be read
-    └── CourseError                  lessons, notebooks, exercises
-        ├── UnknownLesson            no such lesson
-        ├── UnknownExercise          no such exercise
-        ├── NoSuchSnippet            no such part to lift out
-        └── KitError                 a workshop kit, or a report for its board, that cannot be used
+    LabkitError
+    ├── ConfigError         UnknownModel, UnknownBackend, VersionMismatch
+    ├── WeightsError        OfflineError, ProxyError, CertificateError, DownloadError, HashMismatch, NoSpace, BadModelFile,
+    │                       QuantizeError
+    ├── EngineError         EngineMissing, EngineStartError, EngineDied, EngineTimeout, AnswerBroken, OverBudget
+    ├── RequestError        ContextTooLong, UnsupportedParameter, Refused, QueueFull, Expired, Cancelled, Blocked, RateLimited,
+    │                       CircuitOpen
+    ├── ToolError           BadTool, UnknownTool, BadCall, ToolFailed, ToolTimeout, UnfinishedCall, ServerMissing, Denied
+    │   └── Denied          OutOfScope, NotApproved
+    ├── AuditError          AuditBroken
+    ├── OrchestrationError  CheckpointError
+    └── CourseError         UnknownLesson, UnknownExercise, NoSuchSnippet, KitError
+
+Each tells what happened, the likely why, and one command to try; what each stands for, its own docstring says.
 
 Taught in notebook 00, section "Where errors show", and in notebook 05, section "Monitor".
 """

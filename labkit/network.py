@@ -19,7 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2 as httpx  # what the openai client stands on too; it trusts the system's certificates
 
-from labkit.disk import set_variable
+from labkit.disk import set_variable, unset_variable
 from labkit.errors import CertificateError, DownloadError, OfflineError, ProxyError, WeightsError
 
 __all__ = [
@@ -62,7 +62,7 @@ def client(url: str, by_hand: str = "") -> httpx.Client:
     except OSError as error:
         name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "SSL_CERT_FILE")
         why = f"{name} is {os.environ.get(name, 'not set')} ({error})"
-        raise CertificateError("The list of trusted certificates cannot be read", why, _unset(name)) from None
+        raise CertificateError("The list of trusted certificates cannot be read", why, unset_variable(name)) from None
     except (ImportError, ValueError, httpx.InvalidURL) as error:  # a SOCKS proxy, or no address of a proxy at all
         what = f"The proxy {_hidden(_proxy_for(url) or '')} cannot be used"
         raise ProxyError(what, f"{error}", proxy_command()) from None
@@ -173,7 +173,3 @@ def _hidden(proxy: str) -> str:
 
 def _text(error: Exception) -> str:
     return f"{error}" or type(error).__name__
-
-
-def _unset(name: str) -> str:
-    return f"set {name}=" if os.name == "nt" else f"unset {name}"

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labkit import course
-from labkit.backends import available, connect, recording, replay, staleness
+from labkit.backends import available, connect, known_backend, recording, replay, staleness
 from labkit.errors import CourseError
+from labkit.progress import Progress, silent
 
 __all__ = ["Checked", "Recorded", "check", "check_file", "record", "shipped"]
 
@@ -62,8 +63,10 @@ def record(
     """Run each lesson in a fresh kernel and put what its live engines answered into the course's recordings.
 
     A lesson that is red replaces nothing. backend: keep the recording of this engine only, and demand that it is live; else of
-    every engine that is here. Raises UnknownLesson, and CourseError for a lesson that recorded nothing.
+    every engine that is here. Raises UnknownLesson, UnknownBackend, and CourseError for a lesson that recorded nothing.
     """
+    if backend:
+        known_backend(backend)
     for lesson in lessons:
         with tempfile.TemporaryDirectory(prefix="labkit-record-") as folder, _recording_into(folder, backend):
             [result] = course.run([lesson], on_progress=on_progress)
@@ -72,13 +75,20 @@ def record(
         yield Recorded(result.lesson, result.ok, problems, files)
 
 
-def check(lessons: Iterable[str] = (), *, backend: str = "") -> Iterator[Checked]:
-    """Hold each shipped recording against its engine, if that is here. Starts the engines, one after the other."""
-    wanted = {course.lesson_by_id(one).id for one in lessons}
-    for path in shipped():
-        engine, lesson = path.parent.name, path.stem
-        if (not backend or backend == engine) and (not wanted or lesson in wanted):
-            yield check_file(path)
+def check(lessons: Iterable[str] = (), *, backend: str = "", progress: Progress = silent) -> Iterator[Checked]:
+    """Hold each shipped recording against its engine, if that is here. Starts the engines, one after the other.
+
+    progress counts recordings. Raises UnknownLesson, UnknownBackend.
+    """
+    wanted, engines = {course.lesson_by_id(one).id for one in lessons}, {known_backend(backend)} if backend else set()
+    files = [path for path in shipped() if _in(path.parent.name, engines) and _in(path.stem, wanted)]
+    for at, path in enumerate(files):
+        progress(f"{path.parent.name} {path.stem}", at, len(files))
+        yield check_file(path)
+
+
+def _in(name: str, wanted: set[str]) -> bool:
+    return not wanted or name in wanted
 
 
 def check_file(path: Path) -> Checked:

@@ -63,14 +63,12 @@ class Snippet:
         """
         package = package or self.name
         if not package.isidentifier() or keyword.iskeyword(package) or package in sys.stdlib_module_names | {"labkit"}:
-            raise ConfigError(
-                f"{package!r} cannot be the name of a package.", "it is taken, or no identifier", "--package my_name"
-            )
+            fix = f"labkit snippet {self.name} --package my_name"
+            raise ConfigError(f"{package!r} cannot be the name of a package.", "it is taken, or no identifier", fix)
         files = {**self._sources(package), **self._tables(package), **self._beside(package)}
         if there := sorted(str(one) for one in files if (folder / one).exists()):
-            raise ConfigError(
-                f"{folder / there[0]} exists.", "nothing is overwritten", "labkit snippet NAME --to another-folder"
-            )
+            fix = f"labkit snippet {self.name} --to another-folder"
+            raise ConfigError(f"{folder / there[0]} exists.", "nothing is overwritten", fix)
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             with disk.placed(folder / name) as file:

@@ -23,9 +23,9 @@ from labkit._weights_store import folder_of, is_here, path_of, size_of
 from labkit.catalog import Model, Source
 from labkit.errors import ConfigError
 from labkit.hardware import Fit, Machine
-from labkit.progress import Progress, progress_bar, silent
+from labkit.progress import Progress, silent
 
-__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "progress_bar", "pull", "remove"]
+__all__ = ["Cached", "cached", "ensure", "fits", "import_file", "present", "remove"]
 
 # What engines take beside weights and KV cache, where that is more than llama.cpp's share (labkit.hardware). Most that their
 # processes had (PSS) during `labkit backends ENGINE --measure`: SmolLM2-135M, 4 conversations of 1184 tokens, on 2 CPU cores.
@@ -62,17 +62,9 @@ def ensure(
     return path_of(model, source)
 
 
-def pull(
-    model: Model | str, engine: str = "llamacpp", variant: str | None = None, progress: Progress | None = None
-) -> Cached:
-    """Do what `ensure` does, and return what there is now."""
-    path = ensure(model, engine, variant, progress)
-    return Cached(path.parent.name, path, path.stat().st_size, True)
-
-
 def present(model: Model | str, engine: str = "llamacpp", variant: str | None = None) -> Path | None:
     """Return the path of a model's weights if they are here, else None; asks no network. Raises UnknownModel."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     if engine not in model.engines:
         return None
     source = model.source(engine, variant)
@@ -92,7 +84,7 @@ def fits(
     weighed, else the first. Returns what `labkit.hardware.fits` returns; raises UnknownModel. Taught in notebook 00, section
     "What runs here".
     """
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     steps = list(model.chain(model.main(engine)))
     known = {
         **model.to_dict(),
@@ -129,7 +121,7 @@ def import_file(
 
 def remove(model: Model | str) -> int:
     """Delete all that is here of a model, unfinished downloads included; return how many bytes that freed."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     folder = folder_of(model)
     if not folder.is_dir():
         return 0
@@ -148,7 +140,7 @@ def cached() -> list[Cached]:
 
 def _find(model: Model | str, engine: str, variant: str | None) -> tuple[Model, Source]:
     """Look the source up, and refuse one that labkit cannot bring here before anything is fetched."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     source = model.source(engine, variant)
     for step in model.chain(source):
         if not (step.via == "wheel" or (step.via == "hub" and step.file) or step.made_by == OURS):

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 import labkit
+from labkit.cli import app
 
 BROKEN = Path(__file__).parent / "broken"
 
@@ -19,12 +21,29 @@ def run(*arguments, env=None, stdin="", timeout=280):
     return subprocess.run(command, capture_output=True, text=True, env=everything, input=stdin, timeout=timeout)
 
 
-def test_help_lists_the_commands_and_each_has_an_example():
+def commands(found, path=()):
+    """Every command and group, as (its words, the command)."""
+    for name, command in getattr(found, "commands", {}).items():
+        yield " ".join((*path, name)), command
+        yield from commands(command, (*path, name))
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+# They open something, write a file, or speak JSON by nature.
+NO_JSON = {"lab", "deploy schema", "guards fit", "mcp serve"}
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_says_what_it_does_shows_an_example_and_speaks_json(words):
+    command, group = COMMANDS[words], hasattr(COMMANDS[words], "commands")
+    assert command.help and f"labkit {words}" in " ".join((command.epilog or "").split())
+    options = {option for one in command.params for option in one.opts}
+    assert "--json" in options or words in NO_JSON or (group and not command.invoke_without_command)
+
+
+def test_the_help_of_a_group_and_of_a_command():
     top = run("--help").stdout
-    for name in ("doctor", "lab", "chat", "models", "pull", "run", "version", "claims", "backends", "bench"):
-        assert name in top
-        if name != "bench":
-            assert f"labkit {name}" in run(name, "--help").stdout
+    assert all(words.split()[0] in top for words in COMMANDS)
     assert "labkit bench overhead" in run("bench", "overhead", "--help").stdout
 
 
@@ -104,6 +123,12 @@ def test_pull_says_where_the_file_is(endpoint):
         (["chat", "hi", "--backend", "lamacpp"], ["UnknownBackend", "llamacpp", "Try: labkit doctor"]),
         (["run", "77"], ["UnknownLesson", "00_start_here"]),
         (["pull", "smollm2-135m", "--from", "no-such-file.gguf"], ["no-such-file.gguf"]),
+        (["claims", "--lesson", "77"], ["UnknownLesson", "00_start_here"]),
+        (["run", "00", "--backend", "lamacpp"], ["UnknownBackend", "did you mean llamacpp?", "Try: labkit doctor"]),
+        (["record", "07", "--backend", "nosuch"], ["UnknownBackend", "Try: labkit doctor"]),
+        (["bench", "--backend", "lamacpp"], ["UnknownBackend", "did you mean llamacpp?"]),
+        (["deploy", "capacity", "--assume", "tokens_out=x"], ["'x' is no number and no span", "Try: labkit deploy"]),
+        (["snippet", "guard", "--package", "json"], ["ConfigError", "Try: labkit snippet guard --package"]),
     ],
 )
 def test_errors_are_three_lines_and_status_2(arguments, words):
@@ -114,9 +139,24 @@ def test_errors_are_three_lines_and_status_2(arguments, words):
     assert len(done.stderr.strip().splitlines()) <= 4
 
 
-def test_a_wrong_option_is_explained():
-    done = run("run", "--nonsense")
-    assert done.returncode == 2 and "--nonsense" in done.stderr and "Traceback" not in done.stderr
+def test_a_file_that_cannot_be_written_is_named(tmp_path):
+    done = run("doctor", "--report", tmp_path)
+    assert done.returncode == 2 and done.stderr == f"Is a directory: {tmp_path}\nTry: another file or folder\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["run", "--nonsense"], "--nonsense"),
+        (["lab", "--port", "70000"], "--port"),
+        (["mcp", "serve", "--http", "--port", "70000"], "--port"),
+        (["backends", "--out", "x"], "--measure"),
+        (["progress", "--answers", "x"], "--export"),
+    ],
+)
+def test_a_wrong_option_is_explained(arguments, word):
+    done = run(*arguments)
+    assert done.returncode == 2 and word in done.stderr and "Traceback" not in done.stderr
 
 
 def test_run_is_red_with_the_reason_and_status_1():

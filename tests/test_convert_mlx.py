@@ -11,6 +11,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import tiny_llama as tiny
+from processes import interruptible
 from test_convert import TABLE
 
 from labkit import catalog, convert, weights
@@ -18,11 +19,6 @@ from labkit.convert import mlx_folder, safetensors_file
 from labkit.errors import EngineMissing, NoSpace
 
 TOKENS = list(range(10, 30))
-
-
-def interruptible() -> None:
-    """Let Ctrl-C reach a child: a shell that runs the tests in the background has told them all to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture

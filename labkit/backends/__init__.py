@@ -9,7 +9,6 @@ server that already runs. Taught in notebook 00, section "What runs here".
 
 from __future__ import annotations
 
-import difflib
 import os
 import threading
 import warnings
@@ -22,10 +21,11 @@ from labkit.backends.capabilities import Capabilities, Capability
 from labkit.backends.replay import ReplayWarning, instead
 from labkit.backends.settings import Availability, Settings
 from labkit.errors import ConfigError, EngineMissing, Refused, UnknownBackend
+from labkit.nearest import meant
 
 __all__ = [
     "Availability", "Capabilities", "Capability", "Endpoint", "EngineWarning", "ReplayWarning", "Reply", "Settings",
-    "Stream", "available", "connect",
+    "Stream", "available", "connect", "known_backend",
 ]  # fmt: skip
 
 # Name -> module, in the order in which "auto" prefers them.
@@ -78,8 +78,7 @@ def connect(
 
     name = _choose(backend)
     here = _module(name).available()
-    wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
-    chosen = catalog.default_model() if wish == "auto" else catalog.model(wish, name)
+    chosen = catalog.chosen(model, name)
     wanted = Settings(context, parallel, threads or hardware.bounded_threads(), start_timeout or _patience(name))
     if replay and (endpoint := instead(name, chosen.ref, here)):
         return endpoint
@@ -93,18 +92,19 @@ def connect(
     return endpoint
 
 
+def known_backend(name: str) -> str:
+    """Return the name of an engine as it is. Raises UnknownBackend, which names the nearest."""
+    if name not in BACKENDS:
+        raise UnknownBackend(f"There is no engine {name!r}.", meant(name, BACKENDS, "the engines are"), "labkit doctor")
+    return name
+
+
 def _choose(backend: str) -> str:
     name = os.environ.get("LABKIT_BACKEND", "auto") if backend == "auto" else backend
     if name == "auto":
         # One after the other: asking some engines for their version takes a while, and the first that is here will do.
-        name = next((one for one in BACKENDS if _module(one).available()), next(iter(BACKENDS)))
-    if name not in BACKENDS:
-        close = difflib.get_close_matches(name, BACKENDS, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise UnknownBackend(
-            f"There is no engine {name!r}.", f"{hint}the engines are {', '.join(BACKENDS)}", "labkit doctor"
-        )
-    return name
+        return next((one for one in BACKENDS if _module(one).available()), next(iter(BACKENDS)))
+    return known_backend(name)
 
 
 def _module(name: str):
@@ -119,24 +119,23 @@ def _already_running(model: str) -> Endpoint:
     """Return an endpoint of the server that LABKIT_BASE_URL names; its model is the first that it lists, unless said."""
     from urllib.parse import urlsplit
 
+    from labkit import disk
     from labkit.backends.loopback import get_json
 
     url, key = os.environ["LABKIT_BASE_URL"].rstrip("/"), os.environ.get("LABKIT_API_KEY", "none")
-    parts = urlsplit(url)
+    parts, fix = urlsplit(url), disk.unset_variable("LABKIT_BASE_URL")
     if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         raise ConfigError(
             f"LABKIT_BASE_URL names another machine: {url}",
             "this course runs on your own machine; prompts would leave it",
-            "unset LABKIT_BASE_URL",
+            fix,
         )
     try:
         listed = get_json(f"{parts.scheme}://{parts.netloc}", f"{parts.path}/models", key).get("data", [])
     except (OSError, ValueError) as error:
-        raise EngineMissing(
-            f"No engine answers at LABKIT_BASE_URL={url}.", str(error), "unset LABKIT_BASE_URL"
-        ) from error
+        raise EngineMissing(f"No engine answers at LABKIT_BASE_URL={url}.", str(error), fix) from error
     if not listed:
-        raise Refused(f"{url} lists no models.", "LABKIT_API_KEY is wrong, or none is loaded", "unset LABKIT_BASE_URL")
+        raise Refused(f"{url} lists no models.", "LABKIT_API_KEY is wrong, or none is loaded", fix)
     name = os.environ.get("LABKIT_MODEL", listed[0]["id"]) if model == "auto" else model
     return Endpoint(backend="external", base_url=url, model=name, api_key=key)
 

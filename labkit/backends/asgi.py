@@ -14,10 +14,13 @@ import os
 import socket
 import threading
 
-from labkit.errors import EngineStartError
+from labkit.errors import ConfigError, EngineStartError
 
-__all__ = ["Locked", "LoopbackServer", "error_detail", "listen", "send_error"]
+__all__ = [
+    "LONGEST_BODY", "Locked", "LoopbackServer", "error_detail", "has_key", "listen", "read_body", "send_error", "until_gone",
+]  # fmt: skip
 
+LONGEST_BODY = 16 * 2**20  # bytes of a request: far more than any context window holds
 GOODBYE_S = 1  # how long answers that are being written may go on once the server is told to stop
 
 
@@ -28,11 +31,30 @@ class Locked:
         self.app, self.expected = app, f"Bearer {api_key}".encode()
 
     async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] == "http" and scope["path"] != "/health":
-            shown = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(shown, self.expected):
-                return await send_error(send, 401, "Wrong API key, or none.", "invalid_api_key")
+        if scope["type"] == "http" and scope["path"] != "/health" and not has_key(scope, self.expected):
+            return await send_error(send, 401, "Wrong API key, or none.", "invalid_api_key")
         await self.app(scope, receive, send)
+
+
+def has_key(scope, expected: bytes) -> bool:
+    """Whether a request's authorization is `expected` ("Bearer …"), compared in constant time."""
+    return hmac.compare_digest(dict(scope["headers"]).get(b"authorization", b""), expected)
+
+
+async def read_body(receive) -> bytes | None:
+    """Return a request's body, or None where it is longer than LONGEST_BODY."""
+    body, more = bytearray(), True
+    while more and len(body) <= LONGEST_BODY:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body) if len(body) <= LONGEST_BODY else None
+
+
+async def until_gone(receive) -> None:
+    """Wait until the caller has gone; the body has been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def send_error(send, status: int, message: str, code: str, **more) -> None:
@@ -53,7 +75,7 @@ class LoopbackServer:
     """An ASGI application in a thread of this process, on 127.0.0.1 and nowhere else.
 
     port: 0 takes a free one. `address` is "http://127.0.0.1:PORT". A context manager; `close()` twice is fine; `join()` waits
-    until it ends. Raises EngineStartError when the port is taken.
+    until it ends. Raises what `listen` raises.
     """
 
     def __init__(self, app, port: int = 0):
@@ -94,7 +116,13 @@ class LoopbackServer:
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on 127.0.0.1 for uvicorn; port 0 takes a free one. Raises EngineStartError if it is taken."""
+    """Return a socket that listens on 127.0.0.1 for uvicorn; port 0 takes a free one.
+
+    Raises ConfigError for what is no port, EngineStartError if it is taken.
+    """
+    if not 0 <= port <= 65535:
+        why = "ports go from 1 to 65535; 0 takes a free one"
+        raise ConfigError(f"There is no port {port}.", why, "labkit serve --port 0")
     # IPPROTO_TCP by name: only then does asyncio set TCP_NODELAY, without which every answer waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     if os.name == "posix":  # elsewhere this flag would let two programs share the port

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import re
 from dataclasses import asdict, dataclass, replace
 
+from labkit import disk
 from labkit.errors import UnsupportedParameter
 from labkit.paths import home
 
@@ -73,9 +73,8 @@ def load_or_probe(endpoint) -> Capabilities:
         return cached
     found = probe(endpoint)
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(found.to_dict(), indent=1))
-    os.replace(draft, path)
+    with disk.one_writer(path), disk.placed(path) as file:
+        file.write(json.dumps(found.to_dict(), indent=1).encode())
     return found
 
 
@@ -142,6 +141,6 @@ def _cache_file(endpoint):
 
 def _read(path) -> Capabilities | None:
     try:
-        return from_dict(json.loads(path.read_text()))
+        return from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError):
         return None  # absent, from another version, or damaged: probe again

@@ -29,10 +29,10 @@ from mlx_lm import server as theirs
 from mlx_lm.utils import load_tokenizer
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the same labkit as the parent's, whichever is installed
+from labkit.backends.asgi import LONGEST_BODY, error_detail
 from labkit.backends.bridge.text import StopText
 
 DEFAULT = "default_model"  # what mlx_lm calls the model it was started with
-LONGEST_BODY = 16 * 2**20  # bytes
 NOT_FOR_CALLERS = ("adapters", "draft_model", "role_mapping")
 
 
@@ -277,9 +277,7 @@ class _Handler(theirs.APIHandler):
         return True
 
     def _refuse(self, refusal):
-        kind = "server_error" if refusal.status >= 500 else "invalid_request_error"
-        error = {"message": refusal.message, "type": kind, "param": None, "code": refusal.code}
-        self._say(refusal.status, json.dumps({"error": error}))
+        self._say(refusal.status, json.dumps(error_detail(refusal.status, refusal.message, refusal.code)))
 
     def _say(self, status, text, kind="application/json"):
         body = text.encode()

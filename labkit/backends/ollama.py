@@ -35,8 +35,8 @@ from labkit.errors import ConfigError, ContextTooLong, EngineError, EngineStartE
 from labkit.progress import progress_bar
 
 __all__ = [
-    "available", "create", "delete", "has", "load", "prompt_tokens", "ps", "pull", "show", "start", "tags", "unload",
-    "version",
+    "available", "create", "delete", "has", "load", "prompt_tokens", "ps", "pull", "serve", "show", "start", "store", "tags",
+    "unload", "version",
 ]  # fmt: skip
 
 # The GGUF's own template is Jinja, which Ollama does not run. Its guess for this model, plain ChatML, leaves out the system
@@ -65,7 +65,7 @@ def start(model, settings: Settings) -> Endpoint:
     EngineStartError, UnknownModel, WeightsError (offline, no room, a bad file).
     """
     source, found = model.source("ollama"), ollama_find.find()
-    process, address = (None, found.address) if found.address else _serve(model.ref, found, settings)
+    process, address = (None, found.address) if found.address else serve(model.ref, found, settings)
     try:
         name = _prepare(address, model, source, settings)
         load(address, name, settings.start_timeout)
@@ -89,7 +89,8 @@ def start(model, settings: Settings) -> Endpoint:
 # ---- the server ------------------------------------------------------------------------------------------------------
 
 
-def _serve(ref: str, found: ollama_find.Found, settings: Settings) -> tuple[ServerProcess, str]:
+def serve(ref: str, found: ollama_find.Found, settings: Settings) -> tuple[ServerProcess, str]:
+    """Start a server of labkit's own from the program that was found; return it and its address. Raises EngineStartError."""
     process = ServerProcess(
         [found.program, "serve"],
         label=f"ollama {ref} threads={settings.threads}",
@@ -105,7 +106,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     return {
         # Port 0: the system gives a free port to Ollama itself, so nobody can take it in between.
         "OLLAMA_HOST": "127.0.0.1:0",
-        "OLLAMA_MODELS": str(_store()),
+        "OLLAMA_MODELS": str(store()),
         "OLLAMA_CONTEXT_LENGTH": str(settings.context),
         "OLLAMA_NUM_PARALLEL": str(settings.parallel),
         "OLLAMA_KEEP_ALIVE": "-1",  # the model goes with the server, not five minutes after the last question
@@ -115,7 +116,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _store() -> Path:
+def store() -> Path:
+    """Return the folder in which labkit's own Ollama keeps its models; made if missing."""
     folder = paths.home() / "ollama"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -142,7 +144,7 @@ def _prepare(address: str, model, source, settings: Settings) -> str:
     name = f"labkit/{model.alias}:{source.variant}-c{settings.context}-t{settings.threads}"
     # Ollama's default for repeat_penalty is 1.1, which changes greedy answers; every other engine has 1.
     parameters = {"num_ctx": settings.context, "num_thread": settings.threads, "repeat_penalty": 1.0}
-    with disk.one_writer(_store() / "models"):
+    with disk.one_writer(store() / "models"):
         if source.via == "ollama":
             _derive(address, name, source.id, parameters)
         else:

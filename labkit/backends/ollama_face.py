@@ -14,12 +14,12 @@ Explained in README.md, section "The command".
 from __future__ import annotations
 
 import asyncio
-import hmac
 import json
 from collections.abc import AsyncIterator
 
 import openai
 
+from labkit.backends.asgi import LONGEST_BODY, has_key, read_body, until_gone
 from labkit.backends.base import Endpoint
 from labkit.backends.capabilities import refuse_ignored_parameters
 from labkit.backends.ollama_about import about
@@ -28,7 +28,6 @@ from labkit.errors import EngineError, RequestError
 
 __all__ = ["OllamaFace"]
 
-LONGEST_BODY = 16 * 2**20  # bytes
 NOT_OURS = ("pull", "push", "create", "copy", "delete", "embed", "embeddings", "blobs")
 
 
@@ -47,7 +46,7 @@ class OllamaFace:
     async def __call__(self, scope, receive, send) -> None:
         if scope["type"] != "http" or not scope["path"].startswith("/api/"):
             return await self.app(scope, receive, send)
-        if self.endpoint.backend == "ollama" and self._has_key(scope):
+        if self.endpoint.backend == "ollama" and has_key(scope, self.expected):
             return await self.app(scope, receive, send)  # its own routes
         answering = asyncio.create_task(self._answer(scope, receive, send))
         try:
@@ -60,7 +59,7 @@ class OllamaFace:
     async def _answer(self, scope, receive, send) -> None:
         reply = _Reply(send)
         try:
-            if not self._has_key(scope):
+            if not has_key(scope, self.expected):
                 raise Cannot("unauthorized: wrong key, or none; the ollama client sends OLLAMA_API_KEY", 401)
             body = await _body(receive) if scope["method"] == "POST" else {}
             leaver = asyncio.create_task(_until_gone(receive, asyncio.current_task()))
@@ -74,9 +73,6 @@ class OllamaFace:
             await reply.error(400, f"{refusal.what} {refusal.why}".strip())
         except (openai.APIError, EngineError) as error:
             await reply.error(getattr(error, "status_code", None) or 502, _said(error))
-
-    def _has_key(self, scope) -> bool:
-        return hmac.compare_digest(dict(scope["headers"]).get(b"authorization", b""), self.expected)
 
     async def _route(self, method: str, path: str, body: dict, reply: _Reply) -> None:
         name = path.removeprefix("/api/")
@@ -152,13 +148,9 @@ def _json(what: dict) -> bytes:
 
 
 async def _body(receive) -> dict:
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > LONGEST_BODY:
-            raise Cannot(f"the body is longer than {LONGEST_BODY} bytes", 413)
+    body = await read_body(receive)
+    if body is None:
+        raise Cannot(f"the body is longer than {LONGEST_BODY} bytes", 413)
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -169,8 +161,7 @@ async def _body(receive) -> dict:
 
 
 async def _until_gone(receive, task: asyncio.Task) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await until_gone(receive)
     task.cancel()
 
 

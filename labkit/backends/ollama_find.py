@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from labkit.backends import ollama_api
+from labkit.disk import unset_variable
 from labkit.errors import ConfigError, EngineDied, EngineMissing, EngineTimeout
 
 # CVE-2026-7482 (GHSA-x8qc-fggm-mpqg): before 0.17.1 /api/create reads past the end of a crafted GGUF, and memory leaks out.
@@ -66,7 +67,7 @@ def local_address(url: str, name: str) -> str:
         raise ConfigError(
             f"{name} does not name this machine: {url}",
             f"prompts would leave it; the host must be one of {', '.join(LOOPBACK)}",
-            f"unset {name}",
+            unset_variable(name),
         )
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
@@ -76,7 +77,7 @@ def _program() -> str | None:
         if found := shutil.which(os.path.expanduser(named)):
             return found
         raise EngineMissing(
-            f"LABKIT_OLLAMA names {named}, which is no program.", "a typing error?", "unset LABKIT_OLLAMA"
+            f"LABKIT_OLLAMA names {named}, which is no program.", "a typing error?", unset_variable("LABKIT_OLLAMA")
         )
     places = (shutil.which(os.path.expanduser(place)) for place in PLACES)
     return shutil.which("ollama") or next((place for place in places if place), None)
@@ -102,7 +103,7 @@ def _running(address: str, name: str) -> Found:
         version = ollama_api.version(address)
     except (EngineDied, EngineTimeout) as error:
         raise EngineMissing(
-            f"{error.what} ({name})", f"{error.why}; `ollama serve` starts one", f"unset {name}"
+            f"{error.what} ({name})", f"{error.why}; `ollama serve` starts one", unset_variable(name)
         ) from None
     return Found(_safe(version, f"The server at {address}"), address=address)
 

@@ -18,8 +18,7 @@ from dataclasses import dataclass, replace
 
 from labkit import catalog, convert, disk
 from labkit.backends import ollama, ollama_find
-from labkit.backends.ollama_api import create, delete
-from labkit.backends.ollama_http import ask
+from labkit.backends.ollama_api import create, delete, tags
 from labkit.backends.settings import Settings
 from labkit.catalog import Model
 from labkit.errors import ConfigError, EngineMissing
@@ -47,12 +46,12 @@ def make(model: Model | str, form: str = "ollama", progress: Progress | None = N
 
     Raises UnknownModel, ConfigError (no such form), EngineMissing, NoSpace, BadModelFile, and what `weights.ensure` raises.
     """
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     if form not in FORMS:
         raise ConfigError(f"There is no form {form!r}.", f"Ollama's are {', '.join(FORMS)}", "labkit convert --help")
     found, path = ollama_find.find(), convert.convert(model, "gguf-f16", progress)
     if not found.address:
-        disk.need_room(ollama._store(), path.stat().st_size)
+        disk.need_room(ollama.store(), path.stat().st_size)
     name = _name(model, form)
     options = {"quantize": FORMS[form], "parameters": {"repeat_penalty": 1.0}, **ollama.RECIPES.get(model.family, {})}
     with _server(found) as address:
@@ -63,7 +62,7 @@ def make(model: Model | str, form: str = "ollama", progress: Progress | None = N
 def listed() -> list[Made]:
     """Return the models that `make` made and that are still there; [] where there is no Ollama. Raises EngineError."""
     found = _found()
-    if found is None or not (found.address or (ollama._store() / "manifests").is_dir()):
+    if found is None or not (found.address or (ollama.store() / "manifests").is_dir()):
         return []
     with _server(found) as address:
         return _all(address, found.address)
@@ -71,7 +70,7 @@ def listed() -> list[Made]:
 
 def remove(model: Model | str, form: str | None = None) -> int:
     """Delete a model's Ollama forms, or one of them; return how many bytes they had. Weights that another shares stay."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     doomed = [one for one in listed() if one.alias == model.alias and form in (None, one.form)]
     if doomed:
         with _server(ollama_find.find()) as address:
@@ -87,7 +86,7 @@ def _name(model: Model, form: str) -> str:
 
 
 def _all(address: str, where: str) -> list[Made]:
-    sizes = {one["name"]: one["size"] for one in ask(address, "GET", "/api/tags").get("models") or []}
+    sizes = {one["name"]: one["size"] for one in tags(address)}
     known = [model for model in catalog.models() if "llamacpp" in model.engines]
     names = {_name(model, form): (model.alias, form) for model in known for form in FORMS}
     return [Made(*names[name], name, where, size) for name, size in sizes.items() if name in names]
@@ -106,9 +105,9 @@ def _server(found: ollama_find.Found) -> Iterator[str]:
     if found.address:
         yield found.address
         return
-    process, address = ollama._serve("convert", found, Settings())
+    process, address = ollama.serve("convert", found, Settings())
     try:
-        with disk.one_writer(ollama._store() / "models"):
+        with disk.one_writer(ollama.store() / "models"):
             yield address
     finally:
         process.stop()

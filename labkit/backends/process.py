@@ -161,7 +161,11 @@ class ServerProcess:
                 raise EngineStartError(f"{self.label} was already started or stopped.", "one ServerProcess runs once")
             leash = [LEASH_PYTHON, "-I", "-S", str(LEASH), self.label, str(self.grace)]
             # A session of its own keeps the leash out of reach of Ctrl-C and of kernel interrupts.
-            session = {"start_new_session": True} if os.name != "nt" else {"creationflags": 0x200}
+            session = (
+                {"start_new_session": True}
+                if os.name != "nt"
+                else {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            )
             self._leash = subprocess.Popen(
                 [*leash, *self.command],
                 stdin=subprocess.PIPE,

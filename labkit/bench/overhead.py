@@ -11,17 +11,18 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labkit.bench.monitoring import monitoring_cost
 from labkit.bench.stats import median_interval
+from labkit.bench.stub import stub
+from labkit.progress import Progress, silent
 
-HERE = Path(__file__).parent
+DIRECT = Path(__file__).with_name("direct.py")
 CONTEXT, MAX_TOKENS = 512, 32
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def measure(calls: int = 400, rounds: int = 5, progress: Progress | None = None)
 
     About three minutes and a half; the machine should be idle.
     """
-    tell = progress or (lambda label, done, total: None)
+    tell = progress or silent
     client = client_cost(calls, tell)
     watching = asdict(monitoring_cost(calls, tell))
     return {
@@ -66,18 +67,8 @@ def measure(calls: int = 400, rounds: int = 5, progress: Progress | None = None)
 
 def client_cost(calls: int, tell: Progress) -> ClientCost:
     """Time `calls` pairs of calls to one stub server: labkit's `chat`, then openai's `create`, in alternating order."""
-    from labkit.backends.base import Endpoint
-    from labkit.backends.process import ServerProcess
-
-    stub = ServerProcess(
-        [sys.executable, "-I", HERE / "stub_server.py"], label="stub", ready=lambda s: s.find(r"STUB LISTENING (\S+)")
-    )
-    address = stub.start(20)
-    try:
-        with Endpoint(backend="stub", base_url=f"{address}/v1", model="stub", api_key="stub") as endpoint:
-            return _compare_clients(endpoint, calls, tell)
-    finally:
-        stub.stop()
+    with stub() as endpoint:
+        return _compare_clients(endpoint, calls, tell)
 
 
 def _compare_clients(endpoint, calls: int, tell: Progress) -> ClientCost:
@@ -159,11 +150,13 @@ def _directly(job: dict) -> float:
     from labkit.backends.process import ServerProcess
 
     runner = ServerProcess(
-        [sys.executable, "-I", HERE / "direct.py"],
+        [sys.executable, "-I", DIRECT],
         label="direct threads=1",
         ready=lambda s: s.find(r"DIRECT RESULT (.+)"),
         env={"LABKIT_DIRECT": json.dumps(job)},
     )
-    result = json.loads(runner.start(300))
-    runner.stop()
+    try:
+        result = json.loads(runner.start(300))
+    finally:
+        runner.stop()
     return result["tokens"] / result["seconds"]

@@ -9,20 +9,18 @@ Explained in README.md, section "The command".
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from labkit.bench.load import Target, run
 from labkit.bench.stats import percentile
+from labkit.bench.stub import stub
+from labkit.progress import Progress, silent
 
 __all__ = ["Reader", "readers"]
 
-STUB = Path(__file__).with_name("stub_server.py")
-Progress = Callable[[str, int, int], None]
 Late = list[float]
 
 
@@ -44,20 +42,13 @@ class Reader:
 
 def readers(streams: int = 32, pieces: int = 60, tick: float = 0.06, progress: Progress | None = None) -> list[Reader]:
     """Read `streams` streams of `pieces` pieces, one every `tick` seconds, in both ways. About ten seconds."""
-    from labkit.backends.base import Endpoint
-    from labkit.backends.process import ServerProcess
-
-    tell = progress or (lambda label, done, total: None)
-    stub = ServerProcess([sys.executable, "-I", STUB], label="stub", ready=lambda s: s.find(r"STUB LISTENING (\S+)"))
-    address, found = stub.start(20), []
-    try:
-        with Endpoint(backend="stub", base_url=f"{address}/v1", model="stub", api_key="stub") as endpoint:
-            for number, (name, read) in enumerate((("labkit", _ours), ("openai", _openai))):
-                tell(f"reading with {name}", number, 2)
-                read(endpoint, 1, 3, tick)  # warm-up: imports, connections
-                found.append(_timed(name, streams, lambda read=read: read(endpoint, streams, pieces, tick)))
-    finally:
-        stub.stop()
+    tell = progress or silent
+    found = []
+    with stub() as endpoint:
+        for number, (name, read) in enumerate((("labkit", _ours), ("openai", _openai))):
+            tell(f"reading with {name}", number, 2)
+            read(endpoint, 1, 3, tick)  # warm-up: imports, connections
+            found.append(_timed(name, streams, lambda read=read: read(endpoint, streams, pieces, tick)))
     return found
 
 

@@ -26,17 +26,16 @@ Taught in notebook 07, section "Batching".
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from labkit.bench.footprint import footprint
 from labkit.bench.load import Target, run
 from labkit.bench.prompts import prompts
 from labkit.bench.results import Engine, Round, summary
+from labkit.progress import Progress, silent
 
 __all__ = ["Plan", "ignore_eos", "measure", "one_round", "warm_up"]
 
-Progress = Callable[[str, int, int], None]
 WARM_UP, WARM_UP_TOKENS = 8, 4  # requests at most, and tokens of each
 
 
@@ -68,7 +67,7 @@ def measure(endpoint, plan: Plan | None = None, progress: Progress | None = None
 
     progress(label, done, total) counts requests. The machine should have nothing else to do: what else runs is in the figures.
     """
-    plan, tell = plan or Plan(), progress or (lambda label, done, total: None)
+    plan, tell = plan or Plan(), progress or silent
     before, eos = footprint(endpoint), ignore_eos(endpoint)
     rounds, seen = [], [before]
     for number in range(plan.rounds):

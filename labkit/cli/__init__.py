@@ -46,9 +46,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,  # keys are among them
     context_settings={"help_option_names": ["-h", "--help"]},
     help="AI agents on small language models, on your own machine.\n\n"
     "Start with **labkit lab**; **labkit doctor** says what is here.",
+    epilog='Example: **labkit chat "What is the capital of France?"**; each command has its own: **labkit chat -h**',
 )
 for group in (
     course,
@@ -98,6 +100,10 @@ def main() -> None:
     except BrokenPipeError:  # `labkit models | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        if error.filename is None:  # nothing that a person has named
+            raise
+        sys.exit(complain(f"{error.strerror}: {error.filename2 or error.filename}\nTry: another file or folder", 2))
     except Exception as error:  # click's usage errors carry their own printer; all others go on
         if not hasattr(error, "show"):
             raise

@@ -10,7 +10,11 @@ import typer
 
 from labkit.cli.common import Json, print_out
 
-app = typer.Typer(no_args_is_help=True, help="Audit logs: check the chain, read the entries.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Audit logs: check the chain, read the entries.",
+    epilog="Example: **labkit audit verify audit.jsonl**",
+)
 File = Annotated[Path, typer.Argument(help="An audit log (JSON lines).")]
 
 
@@ -44,7 +48,9 @@ def show(
     from labkit.operate import chain
 
     if not file.exists():
-        raise AuditError(f"There is no audit log {file}.", "the path is wrong, or nothing was recorded", "")
+        raise AuditError(
+            f"There is no audit log {file}.", "the path is wrong, or nothing was recorded", "labkit audit -h"
+        )
     found, seq = [], 0
     try:
         for entry, head in chain.entries(file, chain.key_from_environment()):

@@ -26,6 +26,8 @@ def backends(
     """What every engine can really do: the capability matrix, as measured here or shipped with the course."""
     from labkit import conformance
 
+    if out and not measure:
+        raise typer.BadParameter("it goes with --measure", param_hint="--out")
     found, failed = conformance.matrix(*names or ()), 0  # a wrong name is told before anything starts
     if measure:
         failed = _measure(list(names or ()), out)
@@ -39,18 +41,17 @@ def _measure(names: list[str], out: Path | None) -> int:
     from labkit import conformance
     from labkit.backends import available
 
-    line, here, failed = ProgressLine(), available(), 0
-    known = conformance.measure_reference(line.show)
-    for name in names or [name for name, is_here in here.items() if is_here]:
+    with ProgressLine() as line:
+        known, failed = conformance.measure_reference(line.show), 0
+    for name in names or [name for name, is_here in available().items() if is_here]:
         try:
-            result = conformance.measure(name, known, line.show)
+            with ProgressLine() as line:
+                result = conformance.measure(name, known, line.show)
         except LabkitError as error:  # the other engines still can
-            line.clear()
             failed += 1
             complain(f"{name}: {type(error).__name__}: {error}")
             continue
         for folder in (None, out) if out else (None,):
             conformance.store(result, folder)
-        line.clear()
         complain(f"{name}: measured in {result.seconds:.0f} s")
     return failed

@@ -56,20 +56,17 @@ def _levels(text: str) -> tuple[int, ...]:
 
 
 def _engines(named: list[str], everything: bool) -> list[str]:
-    from labkit.backends import available
+    from labkit.backends import available, known_backend
 
+    named = [known_backend(name) for name in named]
     if not everything:
         return list(dict.fromkeys(named)) or ["auto"]
     return list(dict.fromkeys([*named, *(name for name, here in available().items() if here)]))
 
 
 def _watched(work, *arguments, **options):
-    """Call `work` with a progress line that is gone afterwards, whatever happens."""
-    line = ProgressLine()
-    try:
+    with ProgressLine() as line:
         return work(*arguments, **options, progress=line.show)
-    finally:
-        line.clear()
 
 
 def _words(found) -> str:

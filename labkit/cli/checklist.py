@@ -39,10 +39,8 @@ def checklist(
         ]
         words = "\n".join(f"{one['id']:16} {one['check'] or 'not checkable here':20} {one['says']}" for one in rows)
         return print_out(rows if as_json else words)
-    service, line = read(file) if file else Service(), ProgressLine()
-    try:
+    service = read(file) if file else Service()
+    with ProgressLine() as line:
         results = lists.run(service, backend=backend, model=model, progress=line.show)
-    finally:
-        line.clear()
     print_out([one.to_dict() for one in results] if as_json else lists.table(results))
     raise typer.Exit(int(any(one.status == "fail" for one in results)))

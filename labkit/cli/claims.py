@@ -17,8 +17,9 @@ def claims(
     as_json: Json = False,
 ) -> None:
     """Show every figure that the module claims, what was measured here, and whether it holds."""
-    from labkit import claims
+    from labkit import claims, course
     from labkit.widgets.claims_table import claims_text
 
-    found = [one for one in claims.results() if lesson in (None, one.claim.lesson)]
+    wanted = course.lesson_by_id(lesson).id if lesson else None
+    found = [one for one in claims.results() if wanted in (None, one.claim.lesson)]
     print_out([one.to_dict() for one in found] if as_json else claims_text(found))

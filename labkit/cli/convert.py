@@ -53,10 +53,11 @@ def convert(
 
 
 def _make(model, form: str, as_json: bool) -> None:
-    from labkit import convert, weights
+    from labkit import convert
     from labkit.backends import ollama_form
+    from labkit.progress import progress_bar
 
-    bar = weights.progress_bar()
+    bar = progress_bar()
     if form in ollama_form.FORMS:
         made = ollama_form.make(model, form, bar)
         found = {"path": f"ollama run {made.name}", "where": made.where or "labkit's own folder", "bytes": made.nbytes}
@@ -121,12 +122,8 @@ def _bytes(path) -> int:
 
 
 def _no_such(form: str):
-    import difflib
-
     from labkit.errors import ConfigError
+    from labkit.nearest import meant
 
-    close = difflib.get_close_matches(form, READERS, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return ConfigError(
-        f"There is no form {form!r}.", f"{hint}the forms are {', '.join(READERS)}", "labkit convert --help"
-    )
+    why = meant(form, READERS, "the forms are")
+    return ConfigError(f"There is no form {form!r}.", why, "labkit convert --help")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Backend, Json, ProgressLine, complain, print_out
+from labkit.cli.common import HIGHEST_PORT, Backend, Json, ProgressLine, complain, print_out
 from labkit.errors import LabkitError
 
 app = typer.Typer()
@@ -38,17 +38,20 @@ def lab(
         "my-course"
     ),
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 lets JupyterLab choose.")] = 8888,
+    port: Annotated[
+        int, typer.Option(min=0, max=HIGHEST_PORT, help="Port on this machine; 0 lets JupyterLab choose.")
+    ] = 8888,
     prepare: Annotated[bool, typer.Option("--prepare", help="Lay out and fetch, and open nothing.")] = False,
 ) -> None:
     """Fetch the small model if it is not here yet, and open JupyterLab on the course, at its start page."""
     from labkit import catalog, course, weights
     from labkit.exercises import start_page
     from labkit.lab import open_lab
+    from labkit.progress import progress_bar
 
     _print_laid_out(folder, course.lay_out(folder), start_page.place(folder))
     try:
-        weights.ensure(catalog.default_model(), progress=weights.progress_bar())
+        weights.ensure(catalog.default_model(), progress=progress_bar())
     except LabkitError as error:
         if prepare:
             raise
@@ -73,18 +76,13 @@ def run(
 ) -> None:
     """Run lessons in fresh kernels and say whether they are really green. Exit status 1 if one is not."""
     from labkit import course
+    from labkit.backends import known_backend
 
-    line = ProgressLine()
-    results = course.run(
-        lessons or (),
-        backend=None if backend == "auto" else backend,
-        html=html,
-        out=out,
-        timeout=timeout,
-        memory_bytes=round(memory * 1e9) if memory else None,
-        on_progress=lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells),
-    )
-    line.clear()
+    chosen = None if backend == "auto" else known_backend(backend)  # before a kernel starts for nothing
+    options = {"backend": chosen, "html": html, "out": out, "timeout": timeout}
+    options["memory_bytes"] = round(memory * 1e9) if memory else None
+    with ProgressLine() as line:
+        results = course.run(lessons or (), **options, on_progress=line.show_cell)
     if as_json:
         print_out([result.to_dict() for result in results])
     else:

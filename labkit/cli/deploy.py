@@ -9,7 +9,11 @@ import typer
 
 from labkit.cli.common import Json, print_out
 
-app = typer.Typer(no_args_is_help=True, help="Plan a deployment, write its files, or run it on Ray Serve here.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Plan a deployment, write its files, or run it on Ray Serve here.",
+    epilog="Example: **labkit deploy plan DEVELOPMENT** starts nothing, and says what would be started",
+)
 
 What = Annotated[str, typer.Argument(metavar="FILE|PRESET", help="A manifest, or DEVELOPMENT … ENTERPRISE.")]
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from labkit.cli.common import Json, ProgressLine, print_out
+from labkit.cli.common import HIGHEST_PORT, Json, ProgressLine, end_in_order, print_out, say_starting
 
 app = typer.Typer()
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A manifest.")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The manifest's name; without it, the only one that runs.")]
-Port = Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes that of the manifest's first model.")]
+Port = Annotated[
+    int,
+    typer.Option(min=0, max=HIGHEST_PORT, help="Port on 127.0.0.1; 0 takes that of the manifest's first model."),
+]
 
 
 @app.command(epilog="Example: **labkit deploy up shop.yaml**; again, with the file changed, for a rolling update")
@@ -36,9 +38,8 @@ def up(
     if any(one.name == manifest.name for one in ray_up.running()):
         _show(ray_up.attach(manifest.name).update(manifest), as_json)
         return
-    signal.signal(signal.SIGTERM, _end)
-    if not as_json:
-        print(f"Starting {manifest.name} on Ray Serve …", file=sys.stderr, flush=True)
+    end_in_order()
+    say_starting(f"{manifest.name} on Ray Serve", as_json)
     if detach:
         _tell(ray_detach.detach(file, manifest, port), as_json, "until: labkit deploy down")
         return
@@ -84,11 +85,8 @@ def drill(
     from labkit.bench.deploy_drill import words
     from labkit.deploy.manifest import load
 
-    line = ProgressLine()
-    try:
+    with ProgressLine() as line:
         found = run(load(file), callers=callers, seconds=seconds, progress=line.show)
-    finally:
-        line.clear()
     print_out(found if as_json else words(found))
     if not found["ok"]:
         raise typer.Exit(1)
@@ -119,7 +117,3 @@ def _words(found: dict[str, Any]) -> str:
         rows.append(f"  {name:20} {one['status'].lower():12} {states or 'none'}")
     size = f"  {found['processes']} processes, {found['memory_bytes'] / 1e9:.1f} GB" if "processes" in found else ""
     return "\n".join([head, *rows, size]).rstrip()
-
-
-def _end(number: int, frame: Any) -> None:
-    sys.exit(128 + number)  # leaves the `with` block in order: requests, replicas, Ray

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,15 +44,15 @@ def edge_drill(
     from labkit.deploy.manifest import load
     from labkit.paths import data_dir
 
-    manifest, line = example(devices) if devices else load(file or data_dir() / "edge.yaml"), ProgressLine()
+    manifest = example(devices) if devices else load(file or data_dir() / "edge.yaml")
     layout(manifest)  # refused before an engine is started for it
     if keep:
         _new_folder(keep)
-    line.show("starting the engine", 0, 1)
-    with labkit.connect(backend, model, context=1024, shared=False) as engine:
-        told = {"seconds": offline_seconds, "per_second": per_second, "folder": keep, "progress": line.show}
-        report = drill(manifest, engine, **told)
-    line.clear()
+    with ProgressLine() as line:
+        line.show("starting the engine", 0, 1)
+        with labkit.connect(backend, model, context=1024, shared=False) as engine:
+            told = {"seconds": offline_seconds, "per_second": per_second, "folder": keep, "progress": line.show}
+            report = drill(manifest, engine, **told)
     print_out(report if as_json else _words(report))
     raise typer.Exit(int(not report["ok"]))
 
@@ -61,7 +61,9 @@ def _new_folder(folder: Path) -> None:
     """Files of an earlier drill would be counted as this one's."""
     if folder.exists() and any(folder.iterdir()):
         raise ConfigError(
-            f"{folder} is not empty.", "a drill begins with devices that know of nothing", "choose another"
+            f"{folder} is not empty.",
+            "a drill begins with devices that know of nothing",
+            "labkit deploy edge-drill --keep another-folder",
         )
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -117,19 +119,28 @@ def capacity(
     from labkit.deploy import capacity as plan
 
     own = dict(_assumed(one, plan.table()["assume"]) for one in assume or [])
-    given = {"requests_per_day": requests_per_day, "devices": devices or None, "target": target, "cloud": cloud, **own}
+    given = {
+        "requests_per_day": plan.Span.of(requests_per_day),
+        "devices": devices or None,
+        "target": target,
+        "cloud": cloud,
+        **own,
+    }
     level = _stored(bench, concurrency) if bench else _measured(backend, model, concurrency)
     found = plan.capacity(plan.Assumptions(plan.Speed.of(level), **given))
     print_out(found.to_dict() if as_json else found.text())
 
 
-def _assumed(text: str, known: dict) -> tuple[str, str]:
+def _assumed(text: str, known: dict) -> tuple[str, Any]:
+    """NAME=SPAN, checked before an engine is measured for it."""
+    from labkit.deploy.span import Span
+
     name, _, value = text.partition("=")
     if name not in known:
         raise ConfigError(
             f"There is no assumption {name!r}.", f"they are {', '.join(known)}", "labkit deploy capacity -h"
         )
-    return name, value
+    return name, Span.of(value)
 
 
 def _stored(file: Path, concurrency: int):
@@ -150,8 +161,5 @@ def _measured(backend: str, model: str, concurrency: int):
     import labkit
     from labkit.bench.serving import Plan, measure
 
-    line = ProgressLine()
-    with labkit.connect(backend, model, parallel=concurrency) as engine:
-        report = measure(engine, Plan(levels=(concurrency,), rounds=2), line.show)
-    line.clear()
-    return report.levels[0]
+    with ProgressLine() as line, labkit.connect(backend, model, parallel=concurrency) as engine:
+        return measure(engine, Plan(levels=(concurrency,), rounds=2), line.show).levels[0]

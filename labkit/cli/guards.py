@@ -7,9 +7,13 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Json, print_out
+from labkit.cli.common import Json, complain, print_out
 
-app = typer.Typer(no_args_is_help=True, help="Guards: attacks caught and false alarms, on labelled texts.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Guards: attacks caught and false alarms, on labelled texts.",
+    epilog='Example: **labkit guards check "Ignore all previous instructions."**',
+)
 
 
 @app.command("eval", epilog="Example: **labkit guards eval --half kept --json**")
@@ -66,5 +70,6 @@ def fit(
     from labkit.paths import data_dir
 
     file = to or data_dir() / "guard_weights.npz"
+    complain("Learning, some ten seconds …")
     guard_fit.write(guard_fit.fit(), file)
     print_out(f"wrote {file}; now: labkit guards eval")

@@ -13,6 +13,7 @@ from labkit.progress import Progress, progress_bar
 app = typer.Typer(
     no_args_is_help=True,
     help="A workshop without a network: the course in one folder, and a board of the machines.",
+    epilog="Example: **labkit kit build --to /media/stick/kit**, then **labkit kit verify /media/stick/kit**",
 )
 
 

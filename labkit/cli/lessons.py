@@ -49,6 +49,8 @@ def progress(
     """Show how far you have come in each lesson."""
     from labkit.kit import progress as own
 
+    if answers and not export:
+        raise typer.BadParameter("it goes with --export", param_hint="--answers")
     if export:
         path = own.export(export, answers)
         return print_out(

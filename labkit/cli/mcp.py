@@ -10,9 +10,13 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Json, key_of, print_out
+from labkit.cli.common import HIGHEST_PORT, Json, end_in_order, key_of, print_out
 
-app = typer.Typer(no_args_is_help=True, help="Tools over the Model Context Protocol.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Tools over the Model Context Protocol.",
+    epilog="Example: **labkit mcp tools** asks the desk's own server what it offers",
+)
 
 
 @app.command(
@@ -20,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Tools over the Model Context Proto
 )
 def serve(
     http: Annotated[bool, typer.Option("--http", help="Streamable HTTP on 127.0.0.1, until Ctrl-C.")] = False,
-    port: Annotated[int, typer.Option(help="With --http; 0 takes a free one.")] = 8770,
+    port: Annotated[int, typer.Option(min=0, max=HIGHEST_PORT, help="With --http; 0 takes a free one.")] = 8770,
     key_env: Annotated[
         str, typer.Option(metavar="NAME", help="Environment variable that holds the key; without it, a fresh key.")
     ] = "",
@@ -34,6 +38,7 @@ def serve(
     desk = desk_server(Desk.at_home() if keep else Desk())
     if not http:
         return over_stdio(desk)
+    end_in_order()
     key = key_of(key_env) if key_env else secrets.token_urlsafe(24)
     with over_http(desk, key, port) as running:
         shown = {"url": running.url, "pid": os.getpid(), **({"key_env": key_env} if key_env else {"key": key})}

@@ -41,9 +41,10 @@ def pull(
 ) -> None:
     """Bring a model's weights onto this disk: resumed, checked, once."""
     from labkit import catalog, weights
+    from labkit.progress import progress_bar
 
-    chosen = catalog.default_model() if model == "auto" else catalog.model(model)
-    bar = weights.progress_bar()
+    chosen = catalog.chosen(model)
+    bar = progress_bar()
     path = weights.import_file(chosen, source, progress=bar) if source else weights.ensure(chosen, progress=bar)
     found = {"model": chosen.ref, "path": str(path), "bytes": path.stat().st_size}
     print_out(found if as_json else f"{chosen.ref} is here: {path} ({found['bytes'] / 1e6:.0f} MB)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -12,7 +11,16 @@ from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Backend, Json, Model, key_of, print_out
+from labkit.cli.common import (
+    HIGHEST_PORT,
+    Backend,
+    Json,
+    Model,
+    end_in_order,
+    key_of,
+    print_out,
+    say_starting,
+)
 
 app = typer.Typer(invoke_without_command=True, help="What an engine does, second by second, and what is wrong.")
 
@@ -33,7 +41,9 @@ def monitor(
     probe: Annotated[float, typer.Option(min=0, help="Seconds between one-token questions; 0 asks none.")] = 30.0,
     rules: Annotated[Path | None, typer.Option(help="Alert rules of your own, as in data/alerts.toml.")] = None,
     history: Annotated[Path | None, typer.Option(help="Keep the samples in this SQLite file, a day's at most.")] = None,
-    port: Annotated[int, typer.Option(min=-1, help="Serve /metrics at this port of 127.0.0.1; 0: a free one.")] = -1,
+    port: Annotated[
+        int, typer.Option(min=-1, max=HIGHEST_PORT, help="Serve /metrics at this port of 127.0.0.1; 0: a free one.")
+    ] = -1,
     key_env: Annotated[
         str, typer.Option(metavar="NAME", help="Variable with the key for /metrics; else a fresh one.")
     ] = "",
@@ -54,11 +64,10 @@ def monitor(
     from labkit.operate.monitor import Monitor
     from labkit.operate.rules import read_rules
 
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    end_in_order()
     own = read_rules(rules) if rules else None
     with contextlib.ExitStack() as stack:
-        if not as_json:
-            print(f"Starting {'an engine' if backend == 'auto' else backend} …", file=sys.stderr, flush=True)
+        say_starting(backend, as_json)
         engine = stack.enter_context(labkit.connect(backend, model))
         telemetry = stack.enter_context(contextlib.closing(_telemetry(otlp)))
         watching = stack.enter_context(

@@ -38,8 +38,13 @@ def quantize(
     here = quantize.available()
     if not here:
         print(f"{here.why}: left out. Try: {here.fix}", file=sys.stderr)
-    if not as_json:
-        print_out(HEAD + (SCORES if here else ""))
+    head = HEAD + (SCORES if here else "")
+
+    def show(one) -> None:
+        nonlocal head
+        print_out("\n".join(filter(None, (head, _line(one)))))
+        head = ""  # once, and only when there is something below it
+
     found = quantize.ladder(
         model,
         wanted,
@@ -50,7 +55,7 @@ def quantize(
         text=text,
         exclusive=exclusive,
         progress=progress_bar(unit="step"),
-        on_rung=lambda one: None if as_json else print_out(_line(one)),
+        on_rung=(lambda one: None) if as_json else show,
     )
     if as_json:
         print_out([one.to_dict() for one in found])

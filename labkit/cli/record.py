@@ -27,13 +27,11 @@ def record(
 
     if not lessons and not check:
         raise typer.BadParameter("name the lessons to record, or give --check")
-    line = ProgressLine()
-    if check:
-        found = list(recordings.check(lessons or (), backend=backend))
-    else:
-        on_progress = lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells)  # noqa: E731
-        found = list(recordings.record(lessons, backend=backend, on_progress=on_progress))
-    line.clear()
+    with ProgressLine() as line:
+        if check:
+            found = list(recordings.check(lessons or (), backend=backend, progress=line.show))
+        else:
+            found = list(recordings.record(lessons, backend=backend, on_progress=line.show_cell))
     print_out([one.to_dict() for one in found] if as_json else "\n".join(map(_checked if check else _recorded, found)))
     raise typer.Exit(0 if all((one.state != "stale") if check else one.ok for one in found) else 1)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 from typing import Annotated
 
 import typer
 
-from labkit.cli.common import Backend, Json, Model, key_of, print_out
+from labkit.cli.common import Backend, Json, Model, end_in_order, key_of, print_out, say_starting
 
 app = typer.Typer()
 
@@ -32,10 +31,9 @@ def serve(
     """Run an engine for your own programs: the openai client, the ollama client and curl work as they are."""
     from labkit.backends.serve import serve as start
 
-    signal.signal(signal.SIGTERM, _end)
+    end_in_order()
     key = key_of(key_env) if key_env else ""
-    if not as_json:
-        print(f"Starting {'an engine' if backend == 'auto' else backend} …", file=sys.stderr, flush=True)
+    say_starting(backend, as_json)
     with start(backend, model, port=port, key=key, context=context, parallel=parallel) as service:
         _tell(service, key_env, as_json)
         service.wait()
@@ -55,7 +53,3 @@ def _tell(service, key_env: str, as_json: bool) -> None:
         copied = "\n\n".join(f"{name}:\n{line}" for name, line in lines.items())
         print_out(f"{service.model} on {endpoint.backend}{version}, until Ctrl-C.\n\n{rows}\n\n{copied}")
     sys.stdout.flush()
-
-
-def _end(number, frame) -> None:
-    sys.exit(128 + number)  # leaves the `with` blocks in order: server, then engine

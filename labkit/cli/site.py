@@ -46,9 +46,8 @@ def site(
     """
     from labkit.site import build
 
-    line = ProgressLine()
-    built = build(to, executed, lambda at: line.show(f"{at.lesson}  {at.seconds:.0f} s  cell", at.cell, at.cells))
-    line.clear()
+    with ProgressLine() as line:
+        built = build(to, executed, line.show_cell)
     if as_json:
         print_out(built.to_dict())
     else:

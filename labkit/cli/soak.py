@@ -23,9 +23,8 @@ def soak(
     """Load a model with clients, kill its engine again and again, account for every request. Exit status 1 if one is lost."""
     from labkit.operate.soak import soak as run
 
-    line = ProgressLine()
-    report = run(backend, model, seconds=60 * minutes, clients=clients, kill_s=kill, progress=line.show)
-    line.clear()
+    with ProgressLine() as line:
+        report = run(backend, model, seconds=60 * minutes, clients=clients, kill_s=kill, progress=line.show)
     print_out(report if as_json else _words(report))
     raise typer.Exit(int(not report["ok"]))
 

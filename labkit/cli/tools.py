@@ -9,7 +9,11 @@ import typer
 
 from labkit.cli.common import Backend, Json, Model, ProgressLine, print_out
 
-app = typer.Typer(no_args_is_help=True, help="Tool calls: five rates, what the layer costs, a schema's lint.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Tool calls: five rates, what the layer costs, a schema's lint.",
+    epilog="Example: **labkit tools cost** (two seconds, no engine)",
+)
 Mode = Annotated[list[str], typer.Option(help="native, schema or two-stage; repeat it for several side by side.")]
 Half = Annotated[str, typer.Option(help="dev (to develop with) or kept (for final figures).")]
 
@@ -31,11 +35,9 @@ def evaluate(
     import labkit
     from labkit.tools.rates import measure
 
-    line = ProgressLine()
-    with labkit.connect(backend, model, threads=threads or None) as endpoint:
+    with ProgressLine() as line, labkit.connect(backend, model, threads=threads or None) as endpoint:
         found = [measure(endpoint, half, one, limit, line.show) for one in mode]
         head = {"backend": endpoint.backend, "engine_version": endpoint.engine_version, "model": endpoint.model}
-    line.clear()
     if as_json:
         return print_out({**head, "half": half, "modes": {one.mode: one.to_dict(outcomes) for one in found}})
     print_out(f"{head['model']} on {head['backend']} {head['engine_version']}")

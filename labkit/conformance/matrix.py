@@ -11,10 +11,9 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from labkit.backends import BACKENDS, available
+from labkit.backends import BACKENDS, available, known_backend
 from labkit.conformance.results import Result, expected, latest
 from labkit.conformance.table import CHECKS
-from labkit.errors import UnknownBackend
 
 __all__ = ["Matrix", "matrix"]
 
@@ -24,10 +23,7 @@ WIDTH = 100
 
 def matrix(*engines: str) -> Matrix:
     """Return what is known of these engines (default: all), each from its newest result. Raises UnknownBackend."""
-    for name in engines:
-        if name not in BACKENDS:
-            raise UnknownBackend(f"There is no engine {name!r}.", f"they are {', '.join(BACKENDS)}", "labkit backends")
-    return Matrix({name: latest(name) for name in engines or BACKENDS})
+    return Matrix({name: latest(name) for name in map(known_backend, engines or BACKENDS)})
 
 
 @dataclass(frozen=True)

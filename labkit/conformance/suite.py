@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
 
 from labkit import hardware
 from labkit.backends import Capabilities, connect
@@ -20,13 +19,12 @@ from labkit.conformance.reference import Reference
 from labkit.conformance.results import Result
 from labkit.conformance.table import CHECKS
 from labkit.errors import LabkitError
-from labkit.progress import silent
+from labkit.progress import Progress, silent
 
 __all__ = ["MODEL", "measure", "measure_reference", "run"]
 
 MODEL = "smollm2-135m"  # what every engine has
 SETTINGS = {"model": MODEL, "context": WINDOW, "parallel": 4, "start_timeout": 400}
-Progress = Callable[[str, int, int], None]
 
 
 def measure(engine: str, known: Reference, progress: Progress = silent) -> Result:

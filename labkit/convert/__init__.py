@@ -20,6 +20,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 from labkit import catalog, disk, paths, weights
@@ -40,7 +41,7 @@ def convert(model: Model | str, form: str, progress: Progress | None = None) -> 
     `progress(label, done, total)` counts bytes. Raises UnknownModel, ConfigError (no such form), BadModelFile (a model that
     labkit cannot convert), NoSpace, and what `weights.ensure` raises. Nothing is left half made.
     """
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     if form not in FORMS:
         raise ConfigError(f"There is no form {form!r}.", f"the forms are {', '.join(FORMS)}", "labkit convert --help")
     return FORMS[form](model, progress or silent)
@@ -51,7 +52,7 @@ def ensure(model: Model | str, engine: str, progress: Progress | None = None) ->
 
     Raises what `convert` raises; UnknownModel where the engine has no such source, ConfigError where it gets it by itself.
     """
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     source = model.source(engine)
     if source.made_by == OURS:
         return convert(model, source.format, progress)
@@ -79,7 +80,7 @@ def converted() -> list[Converted]:
 
 def remove(model: Model | str, form: str | None = None) -> int:
     """Delete a model's converted forms, or one of them; return how many bytes that freed. The GGUF stays."""
-    model = catalog.model(model) if isinstance(model, str) else model
+    model = catalog.as_model(model)
     folders = [_folder(model, one) for one in FORMS if form in (None, one)]
     freed = sum(_size(folder) for folder in folders)
     for folder in folders:
@@ -99,42 +100,26 @@ def _safetensors(model: Model, progress: Progress) -> Path:
     return _made(model, "safetensors", gguf, hf.folder_bytes, hf.write_folder, progress)
 
 
-def _onnx(bits: int) -> Callable[[Model, Progress], Path]:
-    def make(model: Model, progress: Progress) -> Path:
-        from labkit.convert import onnx_folder
+def _from_safetensors(writer: str, form: str, how: object) -> Callable[[Model, Progress], Path]:
+    """Return how to make `form` with a module of this package; `how` is what its folder_bytes and write_folder are told."""
 
-        source = _safetensors(model, progress)
+    def make(model: Model, progress: Progress) -> Path:
+        module = import_module(f"labkit.convert.{writer}")
 
         def need(source: Path) -> int:
-            return onnx_folder.folder_bytes(source, bits)
+            return module.folder_bytes(source, how)
 
         def write(source: Path, folder: Path, progress: Progress) -> None:
-            onnx_folder.write_folder(source, folder, bits, progress)
+            module.write_folder(source, folder, how, progress)
 
-        return _made(model, f"onnx-int{bits}", source, need, write, progress)
+        return _made(model, form, _safetensors(model, progress), need, write, progress)
 
     return make
 
 
-def _mlx(form: str) -> Callable[[Model, Progress], Path]:
-    def make(model: Model, progress: Progress) -> Path:
-        from labkit.convert import mlx_folder
-
-        source = _safetensors(model, progress)
-
-        def need(source: Path) -> int:
-            return mlx_folder.folder_bytes(source, form)
-
-        def write(source: Path, folder: Path, progress: Progress) -> None:
-            mlx_folder.write_folder(source, folder, form, progress)
-
-        return _made(model, form, source, need, write, progress)
-
-    return make
-
-
-FORMS = {"gguf-f16": _gguf, "safetensors": _safetensors, "onnx-int4": _onnx(4), "onnx-int8": _onnx(8)}
-FORMS |= {form: _mlx(form) for form in ("mlx-f32", "mlx-bf16", "mlx-4bit")}
+FORMS = {"gguf-f16": _gguf, "safetensors": _safetensors}
+FORMS |= {f"onnx-int{bits}": _from_safetensors("onnx_folder", f"onnx-int{bits}", bits) for bits in (4, 8)}
+FORMS |= {form: _from_safetensors("mlx_folder", form, form) for form in ("mlx-f32", "mlx-bf16", "mlx-4bit")}
 
 
 # ---- made once, whole or not at all ----------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit import hardware
-from labkit._fit import size_text
+from labkit._fit import OVERHEAD_BYTES, size_text
 from labkit.deploy.manifest import Device, Model
 from labkit.deploy.scenarios import placeholders, unsaid
 from labkit.deploy.shape import Shape, checkpoint, config, shape
@@ -28,11 +28,10 @@ __all__ = [
     "needed_bytes",
     "refusals",
     "share_refusals",
+    "unchecked",
 ]
-__all__ += ["unchecked"]
 
 GIB = 2**30
-OVERHEAD = 256 * 2**20  # beside weights and KV cache, as in labkit.hardware.fits
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,9 @@ def needed_bytes(model: Model) -> int | None:
     its = shape(model)
     if its is None:
         return None
-    return its.weights + its.token_bytes * (model.resolved.max_model_len or its.context) * _slots(model) + OVERHEAD
+    return (
+        its.weights + its.token_bytes * (model.resolved.max_model_len or its.context) * _slots(model) + OVERHEAD_BYTES
+    )
 
 
 def memory_refusals(here: Hardware, models: list[Model]) -> Iterator[Refusal]:
@@ -156,10 +157,10 @@ def _context(model: Model, its: Shape, here: Hardware) -> Iterator[Refusal]:
         return
     room, words = _room(model, here)
     cache = its.token_bytes * tokens * slots
-    if room is not None and (its.weights + cache + OVERHEAD) * times > room:
+    if room is not None and (its.weights + cache + OVERHEAD_BYTES) * times > room:
         servers = f"{times} servers, each with " if times > 1 else ""
-        sizes = f"weights {size_text(its.weights)} + KV cache {size_text(cache)} + {size_text(OVERHEAD)}"
-        most = math.floor((room / times - its.weights - OVERHEAD) / its.token_bytes / slots)
+        sizes = f"weights {size_text(its.weights)} + KV cache {size_text(cache)} + {size_text(OVERHEAD_BYTES)}"
+        most = math.floor((room / times - its.weights - OVERHEAD_BYTES) / its.token_bytes / slots)
         fix = (
             f"settings: {{max_model_len: {most}}}"
             if most >= 64

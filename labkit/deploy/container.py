@@ -13,7 +13,7 @@ import yaml
 from labkit.deploy import accepts
 from labkit.deploy.manifest import Manifest, Model
 from labkit.deploy.scenarios import engines, launch
-from labkit.deploy.shape import checkpoint
+from labkit.deploy.shape import checkpoint_in
 from labkit.errors import ConfigError
 
 __all__ = ["MODELS", "PORT", "USER", "Container", "container", "yaml_text"]
@@ -38,8 +38,7 @@ class Container:
 
 def container(manifest: Manifest, model: Model) -> Container:
     """Return the container of one server. Raises ConfigError where the engine's image has to be named and is not."""
-    row, (loaded, _) = engines()[model.engine], checkpoint(model)
-    path = f"{MODELS}/{loaded}" if model.engine == "llamacpp" and not loaded.startswith("/") else loaded
+    row, path = engines()[model.engine], checkpoint_in(MODELS, model)
     # 0.0.0.0 is the container's own network: what may reach it is said outside (a published loopback port, a NetworkPolicy).
     found = launch(model.engine, model.resolved, model=path, name=model.name, host="0.0.0.0", port=PORT)
     program = row.get("container_program", found.command[0])

@@ -22,8 +22,9 @@ from labkit.deploy.references import wrong_references
 from labkit.deploy.scenarios import Engine, Preset, Settings, presets
 from labkit.errors import UnknownModel
 
-__all__ = ["SCHEMA_VERSION", "Agent", "Device", "Limits", "Manifest", "Model", "Replicas", "Role", "Tool"]
-__all__ += ["json_schema", "load"]
+__all__ = [
+    "SCHEMA_VERSION", "Agent", "Device", "Limits", "Manifest", "Model", "Replicas", "Role", "Tool", "json_schema", "load",
+]  # fmt: skip
 
 SCHEMA_VERSION = 1
 # What Kubernetes, Compose and systemd all take as a name.
@@ -153,7 +154,7 @@ def load(file: Path) -> Manifest:
     try:
         found = Manifest.model_validate(document.value)
     except ValidationError as error:
-        raise document.error([_told(problem, document.value) for problem in error.errors()]) from None
+        raise document.error([_told(problem) for problem in error.errors()]) from None
     problems = [*_wrong_settings(found), *_unknown_sources(found), *wrong_references(found)]
     if problems:
         raise document.error(problems)
@@ -176,7 +177,7 @@ def _wrong_settings(found: Manifest) -> list[yaml_file.Problem]:
             _ = model.resolved
         except ValidationError as error:
             at = ("models", i, "settings")
-            problems += [_told({**one, "loc": (*at, *one["loc"])}, model.settings) for one in error.errors()]
+            problems += [_told({**one, "loc": (*at, *one["loc"])}) for one in error.errors()]
     return problems
 
 
@@ -192,7 +193,7 @@ def _unknown_sources(found: Manifest) -> list[yaml_file.Problem]:
     return problems
 
 
-def _told(problem: dict[str, Any], value: Any) -> yaml_file.Problem:
+def _told(problem: dict[str, Any]) -> yaml_file.Problem:
     """One of pydantic's errors in words of ours; a value is shown only where it cannot be a secret."""
     at = problem["loc"]
     if problem["type"] == "extra_forbidden":

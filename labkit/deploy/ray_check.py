@@ -60,7 +60,7 @@ def check(manifest: Manifest, port: int) -> int:
 
 
 def free(port: int) -> None:
-    """Raise EngineStartError if the port is taken."""
+    """Raise EngineStartError if the port is taken, ConfigError if it is none."""
     try:
         listen(port).close()
     except EngineStartError as error:

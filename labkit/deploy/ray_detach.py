@@ -5,6 +5,7 @@ Explained in README.md, section "The command".
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 from labkit import paths
 from labkit.deploy import ray_check
 from labkit.deploy.manifest import Manifest
-from labkit.deploy.ray_up import START_S, TRIES, Deployment, keys_of, running
+from labkit.deploy.ray_up import GRACE_S, START_S, TRIES, Deployment, keys_of, running
 from labkit.errors import EngineStartError
 
 __all__ = ["detach"]
@@ -30,7 +31,7 @@ def detach(file: Path, manifest: Manifest, port: int = 0) -> Deployment:
     log.parent.mkdir(parents=True, exist_ok=True)
     keys = keys_of(manifest.models)
     environment = os.environ | {model.key_env: keys[model.name] for model in manifest.models}
-    session = {"start_new_session": True} if os.name != "nt" else {"creationflags": 0x208}  # detached, own group
+    session = {"start_new_session": True} if os.name != "nt" else {"creationflags": _detached()}
     with log.open("wb") as out:
         process = subprocess.Popen(
             [*COMMAND, str(file.resolve()), "--port", str(port)],
@@ -43,6 +44,11 @@ def detach(file: Path, manifest: Manifest, port: int = 0) -> Deployment:
     return _ready(process, manifest.name, log)
 
 
+def _detached() -> int:
+    """What Windows calls a process without a console, in a group of its own."""
+    return subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+
+
 def _ready(process: subprocess.Popen, name: str, log: Path) -> Deployment:
     ends = time.monotonic() + START_S * TRIES
     try:
@@ -52,6 +58,8 @@ def _ready(process: subprocess.Popen, name: str, log: Path) -> Deployment:
             time.sleep(POLL_S)
     except BaseException:  # Ctrl-C while it starts: nothing goes on that nobody knows of
         process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(GRACE_S)
         raise
     process.kill()
     why = log.read_text(encoding="utf-8", errors="replace")[-2000:].strip()

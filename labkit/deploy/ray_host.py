@@ -11,6 +11,7 @@ At work in notebook 12, section "A cluster on one machine".
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
 import shutil
@@ -35,8 +36,7 @@ class Host:
 
     def __init__(self, wish: dict[str, Any]):
         self.wish, self.manifest = wish, Manifest.model_validate(wish["manifest"])
-        self.over = threading.Event()
-        self.busy = threading.Lock()
+        self.is_up, self.over, self.busy = False, threading.Event(), threading.Lock()
 
     def start(self) -> None:
         """Start Ray and Serve, with nothing on them yet."""
@@ -45,6 +45,7 @@ class Host:
 
         _say(step="Starting Ray")
         _leave_out_what_clusters_need()
+        _keep_ray_from_the_signals()
         ray.init(
             num_cpus=2,  # Ray keeps so many processes at hand; what a replica may use is decided in ray_check.py
             include_dashboard=False,
@@ -69,6 +70,12 @@ class Host:
             said = [line for line in str(error).splitlines() if line.strip()]
             why = _reason() or (said[-1] if said else "")
             raise EngineStartError(f"{self.manifest.name} was not deployed.", why, "labkit deploy plan FILE") from None
+
+    def told_to_end(self, number: int, frame: Any) -> None:
+        """TERM: what is up goes down in order; what is only starting has nothing to drain, and stops where it is."""
+        self.over.set()
+        if not self.is_up:
+            sys.exit(128 + number)
 
     def status(self) -> dict[str, Any]:
         """Return what runs: each model's state, and its replicas by state."""
@@ -108,8 +115,10 @@ class Host:
 def main() -> None:
     """Run until told to stop."""
     wish = json.loads(os.environ.pop("LABKIT_RAY"))
+    # The owner may be gone. What is registered first is called last: after Ray's own handlers have ended its processes.
+    atexit.register(shutil.rmtree, wish["folder"], ignore_errors=True)
     host = Host(wish)
-    signal.signal(signal.SIGTERM, lambda number, frame: host.over.set())
+    signal.signal(signal.SIGTERM, host.told_to_end)
     try:
         host.start()
         host.deploy()
@@ -117,12 +126,10 @@ def main() -> None:
     except LabkitError as error:
         _say(failed=[type(error).__name__, error.what, error.why, error.fix])
         sys.exit(1)
+    host.is_up = True
     _say(ready={"control": server.address})
     host.over.wait()
-    try:
-        _say(down=host.down())
-    finally:  # the owner may be gone
-        shutil.rmtree(wish["folder"], ignore_errors=True)
+    _say(down=host.down())
 
 
 def _control(host: Host):
@@ -175,6 +182,13 @@ def _leave_out_what_clusters_need() -> None:
             super().__init__(*args, **{**given, "no_monitor": True, "include_log_monitor": False})
 
     parameter.RayParams = Lean
+
+
+def _keep_ray_from_the_signals() -> None:
+    """`ray.init` takes TERM for itself, and then drains for half a minute, even if it is not up yet."""
+    from ray._private import utils
+
+    utils.set_sigterm_handler = lambda handler: None
 
 
 def _say(**what: Any) -> None:

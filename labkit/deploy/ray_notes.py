@@ -15,6 +15,7 @@ import psutil
 
 from labkit import paths
 from labkit.backends.loopback import post_json
+from labkit.errors import Refused
 
 PREFIX = "labkit-ray-"  # of Ray's folder
 
@@ -90,7 +91,7 @@ def end(note: Note, grace_s: float) -> None:
         owner = psutil.Process(note.pid)
         post_json(note.control, "/down", {}, note.control_key)
         owner.wait(grace_s)
-    except (OSError, psutil.TimeoutExpired):
+    except (OSError, Refused, psutil.TimeoutExpired):
         if is_alive(note):
             owner.kill()
     except psutil.NoSuchProcess:

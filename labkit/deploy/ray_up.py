@@ -30,7 +30,7 @@ from labkit.backends.process import ServerProcess
 from labkit.deploy import ray_check, ray_notes
 from labkit.deploy.manifest import Manifest
 from labkit.deploy.ray_notes import Note
-from labkit.errors import ConfigError, EngineDied, EngineStartError
+from labkit.errors import ConfigError, EngineDied, EngineStartError, Refused
 from labkit.progress import progress_bar
 
 __all__ = ["RETRIES", "Deployment", "attach", "keys_of", "running", "up"]
@@ -132,10 +132,11 @@ class Deployment:
         try:
             post_json(self.note.control, "/down", {}, self.note.control_key)
             self.process.wait(GRACE_S)
-        except OSError:  # it is gone already, or will not listen
+        except (OSError, Refused):  # it is gone already, or will not listen
             pass
-        self.process.stop()
-        ray_notes.remove(self.note)
+        finally:  # Ctrl-C a second time: not in order, but down
+            self.process.stop()
+            ray_notes.remove(self.note)
 
     def wait(self) -> None:
         """Return when somebody took it down. Raises EngineDied when it ended by itself."""
@@ -174,9 +175,13 @@ def up(manifest: Manifest, port: int = 0, keys: dict[str, str] | None = None) ->
     process, folder, control = _started({**wish, "control_key": control_key})
     address = f"http://127.0.0.1:{port}/v1"
     where = {"control": control, "control_key": control_key, "folder": str(folder)}
-    note = ray_notes.mine(manifest.name, base_url=address, keys=keys, **where)
-    ray_notes.write(note)
-    return Deployment(note, process)
+    deployment = Deployment(ray_notes.mine(manifest.name, base_url=address, keys=keys, **where), process)
+    try:
+        ray_notes.write(deployment.note)
+    except BaseException:  # what no other process can find must not go on
+        deployment.down()
+        raise
+    return deployment
 
 
 def keys_of(models: list) -> dict[str, str]:

@@ -14,7 +14,7 @@ from labkit import catalog, gguf_file
 from labkit.deploy.manifest import Model
 from labkit.errors import BadModelFile, UnknownModel
 
-__all__ = ["Shape", "checkpoint", "shape"]
+__all__ = ["Shape", "checkpoint", "checkpoint_in", "config", "shape"]
 
 VALUE_BYTES = 2  # of the KV cache: 16 bits, every engine's default
 
@@ -37,6 +37,12 @@ def checkpoint(model: Model) -> tuple[str, Any]:
     source = known.source(model.engine)
     made = f"{known.ref.replace(':', '-')}.gguf" if model.engine == "llamacpp" else known.ref
     return (source.file if model.engine == "llamacpp" else source.id) or made, known
+
+
+def checkpoint_in(folder: str, model: Model) -> str:
+    """Return what the engine loads where the files of models lie in `folder`; vLLM looks its repositories up by itself."""
+    loaded, _ = checkpoint(model)
+    return f"{folder}/{loaded}" if model.engine == "llamacpp" and not loaded.startswith("/") else loaded
 
 
 def shape(model: Model) -> Shape | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from labkit.deploy.manifest import Manifest, Model
 from labkit.deploy.scenarios import engines, launch
-from labkit.deploy.shape import checkpoint
+from labkit.deploy.shape import checkpoint_in
 
 __all__ = ["files"]
 
@@ -67,8 +67,8 @@ def files(manifest: Manifest) -> dict[str, str]:
 
 
 def _unit(manifest: Manifest, model: Model, i: int, port: int) -> str:
-    models, (loaded, _) = f"/srv/{manifest.name}/models", checkpoint(model)
-    path = f"{models}/{loaded}" if model.engine == "llamacpp" and not loaded.startswith("/") else loaded
+    models = f"/srv/{manifest.name}/models"
+    path = checkpoint_in(models, model)
     cpu = manifest.device_of(model).gpus == 0
     found = launch(model.engine, model.resolved, model=path, name=model.name, port=port, cpu=cpu)
     hub = {"HF_HOME": models, "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"} if model.engine == "vllm" else {}

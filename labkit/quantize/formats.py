@@ -127,7 +127,7 @@ def formats(
     ask: how many questions. answer_tokens: of each answer, at most. exclusive: use all cores. progress counts steps. Raises
     ConfigError (no such form), UnknownModel, and what starting the reference raises; other forms that fail are in `missing`.
     """
-    chosen = catalog.default_model() if model == "auto" else catalog.model(model)
+    chosen = catalog.chosen(model)
     asked, tried = questions()[:ask], _with_reference(wanted)
     run = _Run(chosen.alias, asked, answer_tokens, hardware.bounded_threads(exclusive), rounds, progress)
     courses = [course for one in tried if (course := run.begin(one))]

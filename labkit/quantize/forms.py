@@ -11,7 +11,6 @@ Taught in notebook 03, section "The same model in other formats".
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from pathlib import Path
 from labkit import catalog, convert
 from labkit.backends import BACKENDS, Endpoint, Settings, llamacpp
 from labkit.errors import ConfigError, EngineMissing
+from labkit.nearest import meant
 from labkit.paths import data_dir
 from labkit.progress import Progress, silent
 from labkit.quantize.serve import level_file
@@ -82,9 +82,7 @@ def forms() -> list[Form]:
 def form(name: str) -> Form:
     """Return one form by its id. Raises ConfigError for an unknown one."""
     if name not in _table():
-        close = difflib.get_close_matches(name, _table(), 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        why = f"{hint}the forms are {', '.join(_table())}"
+        why = meant(name, _table(), "the forms are")
         raise ConfigError(f"There is no form {name!r}.", why, "labkit bench formats --help")
     return _table()[name]
 

@@ -112,7 +112,7 @@ def source_of(model: str, progress: Progress = silent) -> tuple[Path, str]:
     """Return the GGUF to start from and its name: a file as it is, else the F16 of the catalogue's model."""
     if model != "auto" and (model.lower().endswith(".gguf") or Path(model).is_file()):
         return Path(model), Path(model).stem
-    chosen = catalog.default_model() if model == "auto" else catalog.model(model)
+    chosen = catalog.chosen(model)
     return weights.ensure(chosen, engine="llamacpp", progress=progress), chosen.ref
 
 

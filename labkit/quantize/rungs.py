@@ -8,11 +8,11 @@ Taught in notebook 03, sections "Bits and bytes" and "Levels and devices".
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 
 from labkit.errors import ConfigError
 from labkit.gguf_file import FILE_TYPES
+from labkit.nearest import meant
 
 __all__ = ["LADDER", "RUNGS", "RungType", "rung"]
 
@@ -56,9 +56,6 @@ def rung(name: str) -> RungType:
     """Return a rung by its name, in any case. Raises ConfigError for an unknown one."""
     found = RUNGS.get(name.upper())
     if found is None:
-        close = difflib.get_close_matches(name.upper(), RUNGS, 1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        raise ConfigError(
-            f"There is no type {name!r}.", f"{hint}the types are {', '.join(RUNGS)}", "labkit quantize --help"
-        )
+        why = meant(name.upper(), RUNGS, "the types are")
+        raise ConfigError(f"There is no type {name!r}.", why, "labkit quantize --help")
     return found

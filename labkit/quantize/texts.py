@@ -11,7 +11,6 @@ At work in notebook 03, section "The ladder".
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import tomllib
 import zipfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from labkit import disk, locate, paths
 from labkit.errors import ConfigError, HashMismatch
 from labkit.fetch import fetch, sha256_of
+from labkit.nearest import meant
 from labkit.progress import Progress, silent
 
 __all__ = ["SHIPPED", "Text", "bring", "evaluation_text", "text_file", "texts"]
@@ -62,9 +62,7 @@ def text_file(name: str, progress: Progress = silent) -> Path:
         return bring(known[name], progress)
     if Path(name).is_file():
         return Path(name)
-    close = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    why = f"{hint}it is no file, and the names are {', '.join(known)}"
+    why = meant(name, known, "it is no file, and the names are")
     raise ConfigError(f"There is no text {name!r}.", why, f"labkit quantize --text {SHIPPED}")
 
 

@@ -19,7 +19,7 @@ from labkit.deploy.span import Span
 from labkit.errors import ConfigError
 from labkit.widgets.look import Card, escape, page, saved_note
 from labkit.widgets.scene import Scene, plain
-from labkit.widgets.theme import COLOURS, INK, quiet
+from labkit.widgets.theme import COLOURS, GRID, INK, near_title, quiet
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -59,11 +59,12 @@ def capacity_figure(assumptions: Assumptions) -> go.Figure:
     service = plans[0].results["service_s"]
     _band(figure, 2, 2, "wait", "dot", BUSY, [_wait(assumptions, service, busy) for busy in BUSY])
     quiet(figure, height=380)
-    axis = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
-    figure.update_xaxes(type="log", title=_title("requests a day"), dtick=1, **axis, col=1)
-    figure.update_yaxes(type="log", title=_title(plans[0].prices.currency), dtick=1, rangemode="normal", **axis, col=1)
-    figure.update_xaxes(title=_title("utilisation at the busiest time"), range=[0, 1], **axis, col=2)
-    figure.update_yaxes(rangemode="tozero", **axis, col=2)
+    figure.update_xaxes(type="log", title=near_title("requests a day"), dtick=1, **GRID, col=1)
+    figure.update_yaxes(
+        type="log", title=near_title(plans[0].prices.currency), dtick=1, rangemode="normal", **GRID, col=1
+    )
+    figure.update_xaxes(title=near_title("utilisation at the busiest time"), range=[0, 1], **GRID, col=2)
+    figure.update_yaxes(rangemode="tozero", **GRID, col=2)
     figure.add_vline(x=assumptions.target, line={"dash": "longdash", "color": INK}, col=2, annotation_text="target")
     figure.update_annotations(font={"color": INK, "size": 13})
     figure.update_layout(margin_t=40, margin_b=90, legend={"orientation": "h", "y": -0.25, "yanchor": "top"})
@@ -175,10 +176,6 @@ def _band(figure: go.Figure, column: int, number: int, name: str, dash: str, x: 
     )
     line = {"color": colour, "dash": dash}
     figure.add_scatter(x=x, y=[one.middle for one in spans], mode="lines", name=name, line=line, **place)
-
-
-def _title(text: str) -> dict:
-    return {"text": text, "standoff": 6, "font": {"size": 13}}
 
 
 def _sentence(found: Capacity) -> str:

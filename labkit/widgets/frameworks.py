@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from labkit.paths import data_dir
 from labkit.widgets.look import escape, page
-from labkit.widgets.runtime_chooser import facts
+from labkit.widgets.runtime_chooser import facts, holds
 
 if TYPE_CHECKING:
     from labkit.hardware import Machine
@@ -94,7 +94,7 @@ def _row(one: dict, known: dict[str, str], found: Formats) -> Row:
 
 
 def _here(one: dict, known: dict[str, str], found: Formats) -> str:
-    if not one.get("ours") or not _so(one["when"], known):
+    if not one.get("ours") or not holds(one["when"], known):
         return ELSEWHERE
     its = [form for form in found.measured if form.form.engine == one["engine"]]
     if its:
@@ -109,10 +109,6 @@ def _figures(one: Measured, reference: Measured) -> str:
             f"{one.form.id} reads {one.prompt.value.value:.0f} and writes {one.decode.value.value:.0f} tokens a second"
         )
     return f"{one.form.id} reads × {one.prompt.ratio.value:.2g}, writes × {one.decode.ratio.value:.2g}"
-
-
-def _so(when: dict, known: dict[str, str]) -> bool:
-    return all(known[name] in ([wanted] if isinstance(wanted, str) else wanted) for name, wanted in when.items())
 
 
 def _html(row: Row) -> str:

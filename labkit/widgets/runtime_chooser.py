@@ -31,6 +31,7 @@ __all__ = [
     "RuntimeChooser",
     "choose",
     "facts",
+    "holds",
     "questions",
     "runtime_chooser",
     "runtime_html",
@@ -182,7 +183,7 @@ FIGURES = {
 
 
 def _choice(engine: str, known: dict, live: Sequence[Engine], result: Result | None) -> Choice:
-    rules = [rule for rule in _table()["rule"] if engine in rule["engines"] and _holds(rule["when"], known)]
+    rules = [rule for rule in _table()["rule"] if engine in rule["engines"] and holds(rule["when"], known)]
     barred = [rule["why"] for rule in rules if rule.get("bars")] + _unmet(known, result)
     has_figures = any(one.backend == engine for one in live)
     counted = [rule for rule in rules if not rule.get("bars") and not (rule.get("guess") and has_figures)]
@@ -195,7 +196,7 @@ def _shares(engine: str, known: dict, live: Sequence[Engine]) -> list[tuple[floa
     """Return the points that this engine's figures earn beside the best, with the figure in words."""
     parts = []
     for row in _table()["measure"]:
-        if not _holds(row["when"], known):
+        if not holds(row["when"], known):
             continue
         read, more_is_better, words = FIGURES[row["figure"]]
         values = {one.backend: value for one in live if (value := read(one))}
@@ -208,13 +209,14 @@ def _shares(engine: str, known: dict, live: Sequence[Engine]) -> list[tuple[floa
 
 def _unmet(known: dict, result: Result | None) -> list[str]:
     """Return why the engine's capability matrix bars it; an engine that was never asked is not barred."""
-    needs = [row["check"] for row in _table()["need"] if _holds(row["when"], known)]
+    needs = [row["check"] for row in _table()["need"] if holds(row["when"], known)]
     return [
         f"It cannot do {name}: {result.checks[name].note}" for name in needs if result and not result.checks[name].ok
     ]
 
 
-def _holds(when: dict, known: dict) -> bool:
+def holds(when: Mapping, known: Mapping[str, str]) -> bool:
+    """Whether a row of data/runtimes.toml applies: each fact or answer that `when` names has its value, or one of its values."""
     return all(known[name] in (wanted if isinstance(wanted, list) else [wanted]) for name, wanted in when.items())
 
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from labkit.widgets.scene import Scene, plain
-from labkit.widgets.theme import COLOURS, INK, quiet
+from labkit.widgets.theme import COLOURS, GRID, INK, near_title, quiet
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -75,11 +75,10 @@ def serving_figure(engines: Sequence[Engine]) -> go.Figure:
     quiet(figure, height=380)
     figure.update_layout(margin_t=40, margin_b=100, legend=LEGEND)
     ticks = sorted({level.concurrency for engine in engines for level in engine.levels})
-    axis = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
     figure.update_xaxes(
-        type="log", tickvals=ticks, ticktext=[str(one) for one in ticks], title=_title("at once"), **axis
+        type="log", tickvals=ticks, ticktext=[str(one) for one in ticks], title=near_title("at once"), **GRID
     )
-    figure.update_yaxes(rangemode="tozero", exponentformat="none", **axis)
+    figure.update_yaxes(rangemode="tozero", exponentformat="none", **GRID)
     figure.update_annotations(font={"color": INK, "size": 13})
     return plain(figure)
 
@@ -100,7 +99,7 @@ def distribution_figure(engines: Sequence[Engine], concurrency: int, time: str =
         figure.add_scatter(x=x, y=CURVE, name=_name(engine), mode="lines+markers", **look)
     quiet(figure, y="% of requests within", height=380)
     figure.update_layout(margin_b=100, showlegend=True, legend=LEGEND)
-    figure.update_xaxes(title=_title(f"{TIMES[time]}, ms ({concurrency} at once)"))
+    figure.update_xaxes(title=near_title(f"{TIMES[time]}, ms ({concurrency} at once)"))
     return plain(figure)
 
 
@@ -143,10 +142,6 @@ def _panel(figure, column: int, number: int, engine: Engine, levels, middle: lis
         col=column,
         **_look(number),
     )
-
-
-def _title(text: str) -> dict:
-    return {"text": text, "standoff": 6, "font": {"size": 13}}  # near its axis, away from the legend
 
 
 def _look(number: int) -> dict:

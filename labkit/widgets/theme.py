@@ -6,12 +6,13 @@ At work in notebook 00, section "Streaming".
 from __future__ import annotations
 
 INK = "#808080"  # a grey with contrast on white and on JupyterLab's dark page alike
+GRID = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
 COLOURS = ["#3b82c4", "#d97706", "#5a9e4b", "#a05195", "#7a7a7a"]  # differ in lightness too, for greyscale
 
 
 def quiet(figure, *, x: str = "", y: str = "", height: int = 320):
     """Return `figure` with the course's look; `x` and `y` are axis titles (with units), `height` is in pixels."""
-    axis = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)", "rangemode": "tozero"}
+    axis = {**GRID, "rangemode": "tozero"}
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
@@ -24,3 +25,8 @@ def quiet(figure, *, x: str = "", y: str = "", height: int = 320):
         yaxis={**axis, "title": y},
     )
     return figure
+
+
+def near_title(text: str) -> dict:
+    """Return an axis title that stands near its axis, away from a legend below it."""
+    return {"text": text, "standoff": 6, "font": {"size": 13}}

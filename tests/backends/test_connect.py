@@ -10,6 +10,7 @@ import time
 
 import psutil
 import pytest
+from processes import gone
 
 import labkit
 from labkit import backends
@@ -27,11 +28,6 @@ def engine_here(require):
 
 def engines() -> list[dict]:
     return [one for one in process.running_servers() if one["parent"] == os.getpid()]
-
-
-def gone(pids, within=2.0) -> bool:
-    _, alive = psutil.wait_procs([psutil.Process(p) for p in pids if psutil.pid_exists(p)], timeout=within)
-    return not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.parametrize(

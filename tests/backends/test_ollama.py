@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psutil
 import pytest
 from bad_servers import serving
+from processes import gone
 
 import labkit
 from labkit.backends import ollama, ollama_api, ollama_find, process
@@ -566,11 +567,6 @@ leash = psutil.Process(endpoint.process._leash.pid)
 print("ENGINE", leash.pid, *(child.pid for child in leash.children(recursive=True)), flush=True)
 time.sleep(600)
 """
-
-
-def gone(pids, within: float) -> bool:
-    _, alive = psutil.wait_procs([psutil.Process(one) for one in pids if psutil.pid_exists(one)], timeout=within)
-    return not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_server_and_runner_die_with_a_killed_parent(here):

@@ -8,6 +8,7 @@ import sys
 import psutil
 import pytest
 import tiny_llama as tiny
+from processes import interruptible
 from test_convert import TABLE
 
 from labkit import catalog, convert, weights
@@ -15,11 +16,6 @@ from labkit.backends import ollama, ollama_api, ollama_find, ollama_form
 from labkit.backends.process import running_servers
 from labkit.backends.settings import Settings
 from labkit.errors import ConfigError, NoSpace
-
-
-def interruptible() -> None:
-    """Let Ctrl-C reach a child: a shell that runs the tests in the background has told them all to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture
@@ -59,8 +55,8 @@ def test_nothing_was_ever_made(home):
 
 
 def test_it_goes_into_the_server_that_the_learner_names(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(ollama, "_store", lambda: tmp_path)  # somewhere else than labkit's own
-    process, address = ollama._serve("test", ollama_find.find(), Settings())
+    monkeypatch.setattr(ollama, "store", lambda: tmp_path)  # somewhere else than labkit's own
+    process, address = ollama.serve("test", ollama_find.find(), Settings())
     try:
         monkeypatch.setenv("LABKIT_OLLAMA_URL", address)
         made = ollama_form.make("tiny")

@@ -15,6 +15,7 @@ import ollama
 import openai
 import psutil
 import pytest
+from processes import interruptible
 
 from labkit.backends import BACKENDS, Endpoint, available
 from labkit.backends import serve as serving
@@ -31,11 +32,6 @@ SCHEMA = {
     "required": ["colour"],
     "additionalProperties": False,
 }
-
-
-def interruptible() -> None:
-    """Let Ctrl-C reach a child: a shell that runs the tests in the background has told them all to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Served:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import gone
 
 import labkit
 from labkit import backends, catalog
@@ -556,11 +557,6 @@ leash = psutil.Process(endpoint.process._leash.pid)
 print("ENGINE", leash.pid, *(child.pid for child in leash.children(recursive=True)), flush=True)
 time.sleep(600)
 """
-
-
-def gone(pids, within: float) -> bool:
-    _, alive = psutil.wait_procs([psutil.Process(one) for one in pids if psutil.pid_exists(one)], timeout=within)
-    return not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_all_its_processes_die_with_a_killed_parent(here):

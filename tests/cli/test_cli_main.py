@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from test_cli_serve import interruptible
+from processes import interruptible
 
 WAITING = """
 import time

@@ -6,12 +6,8 @@ import subprocess
 import sys
 
 import pytest
+from processes import interruptible
 from test_cli import run
-
-
-def interruptible() -> None:
-    """Let Ctrl-C reach a child: a shell that runs the tests in the background has told them all to ignore it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_help_has_an_example():

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -13,12 +15,14 @@ import openai
 import psutil
 import pytest
 from agent_framework_orchestrations import SequentialBuilder
+from processes import interruptible
 
 from labkit.backends.process import free_port
 from labkit.deploy import ray_check
 from labkit.deploy.manifest import Manifest
 from labkit.deploy.ray_asked import RETRIED
-from labkit.deploy.ray_up import attach, running, up
+from labkit.deploy.ray_notes import PREFIX
+from labkit.deploy.ray_up import START_S, attach, running, up
 from labkit.errors import ConfigError, EngineDied
 from labkit.orchestration import Team
 
@@ -35,6 +39,13 @@ def manifest(name, **changed):
 
 def family(pid=None):
     return {one.pid: one for one in psutil.Process(pid).children(recursive=True)}
+
+
+def words_of(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:  # it ended just now
+        return []
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +168,25 @@ def test_a_new_version_replaces_the_old_and_loses_no_request(deployment):
     caller.join()
     assert answered and set(answered) <= {"stop", "length"}
     assert found["status"] == "RUNNING" and not before & {one["pid"] for one in found["replica_pids"]["small"][-1:]}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT for one process")
+def test_ctrl_c_while_it_starts_ends_it_at_once_and_leaves_nothing(ray, tmp_path):
+    name, file = f"stopped-{os.getpid()}", tmp_path / "stopped.yaml"
+    file.write_text(manifest(name).model_dump_json(exclude_unset=True))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    alone = {"start_new_session": True, "preexec_fn": interruptible}
+    child, folder = subprocess.Popen([*LABKIT, "up", file], **pipes, **alone), None
+    while not folder:  # until the first part of Ray runs, and says where it writes
+        time.sleep(0.1)
+        assert child.poll() is None, child.communicate()[1]
+        ours = family(child.pid)
+        folder = re.search(rf"/\S*/{PREFIX}\w+", " ".join(word for one in ours.values() for word in words_of(one)))
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=START_S)[1]
+    assert child.returncode == 130 and said.endswith("\nStopped. Nothing is left running.\n")
+    _, alive = psutil.wait_procs(ours.values(), timeout=10)
+    assert not alive and not Path(folder[0]).exists() and name not in [one.name for one in running()]
 
 
 def test_the_command_goes_on_in_the_background_and_leaves_nothing_when_it_is_killed(ray, tmp_path):

@@ -24,14 +24,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from labkit.backends.asgi import Locked, error_detail
+from labkit.backends.asgi import LONGEST_BODY, Locked, error_detail, until_gone
 from labkit.backends.bridge.contract import Ask, Engine, Refusal
 from labkit.backends.bridge.line import Line, Running
 from labkit.backends.bridge.request import read
 
 __all__ = ["face"]
 
-LONGEST_BODY = 16 * 2**20  # bytes
 SSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 
@@ -137,8 +136,7 @@ async def _body(request: Request) -> bytes:
 
 
 async def _when_gone(receive, running: Running) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    await until_gone(receive)
     running.stop()
 
 

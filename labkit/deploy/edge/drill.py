@@ -1,6 +1,6 @@
 """The partition drill: a device goes offline, is killed and comes back; then every accepted request is accounted for.
 
-    report = drill(example(2), seconds=60)
+    report = drill(example(2), endpoint, seconds=60)
     report["ok"], report["problems"], report["devices"]["edge-1"]
 
 While it is offline, the device takes requests, answers them itself, and keeps for later what it is unsure of. Half way, it is
@@ -16,7 +16,6 @@ from __future__ import annotations
 import secrets
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,10 @@ from labkit.deploy.edge.layout import CLOUD, layout
 from labkit.deploy.edge.site import Site
 from labkit.deploy.edge.wire import call
 from labkit.deploy.manifest import Manifest
+from labkit.progress import Progress, silent
 
 __all__ = ["drill"]
 
-Progress = Callable[[str, int, int], None]
 THRESHOLD = 4.0  # nats; so that a drill has both: requests that the small model is sure of, and ones that it passes on
 BURST = 3  # requests at once at the device without an engine
 LOST_ANSWERS = 2
@@ -46,7 +45,7 @@ def drill(
     seconds: float = 60.0,
     per_second: float = 1.0,
     folder: Path | None = None,
-    progress: Progress = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run the drill and return the report: `ok`, `problems` in words, counts of each device and of the cloud tier.
 
