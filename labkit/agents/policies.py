@@ -13,9 +13,9 @@ from typing import Any
 from labkit.agents.memory import Memory
 from labkit.agents.trace import Outcome
 from labkit.agents.watch import Watch
-from labkit.errors import LabkitError, RequestError, UnknownTool
+from labkit.errors import LabkitError, RequestError
 from labkit.tools import Call, Tool, Usage, call
-from labkit.tools.decide import request_of
+from labkit.tools.decide import named, request_of
 from labkit.tools.prompt import answer_messages
 from labkit.tools.reading import read_arguments
 
@@ -73,10 +73,7 @@ def by_engine(endpoint: Any, memory: Memory, tools: Sequence[Tool], usage: Usage
 
 def _call(name: str, arguments: str, tools: Sequence[Tool]) -> Call:
     """Return what the engine wrote as a Call; its arguments are checked where it is executed. Raises UnknownTool, BadCall."""
-    tool = next((one for one in tools if one.name == name), None)
-    if tool is None:
-        raise UnknownTool(f"There is no tool {name[:80]!r}.", "the model invented it", "")
-    return Call(tool, read_arguments(arguments))
+    return Call(named(name, tools), read_arguments(arguments))
 
 
 def results_of(memory: Memory) -> list[str]:

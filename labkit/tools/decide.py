@@ -26,8 +26,9 @@ from labkit.tools.schema import check, longest
 from labkit.tools.tool import Tool
 from labkit.tools.words import table, words
 
-__all__ = ["Ask", "Call", "Decision", "decide", "request_of"]
+__all__ = ["CHOICES", "Ask", "Call", "Decision", "decide", "named", "request_of"]
 
+CHOICES = ("auto", "required", "none")
 CLOSE = 0.35  # log-odds: nearer than this, and the model chooses between two tools
 MOST_LEAD = 2.0
 ASKED_FOR = 1.0
@@ -94,8 +95,8 @@ def decide(
 
     Taught in notebook 04, section "Two stages".
     """
-    if choice not in ("auto", "required", "none"):
-        tools, choice = [_named(choice, tools)], "required"
+    if choice not in CHOICES:
+        tools, choice = [named(choice, tools)], "required"
     if not tools and choice == "required":
         raise BadTool("A call is required, but there are no tools.", "", "pass tools")
     if not tools or choice == "none":
@@ -112,7 +113,8 @@ def decide(
         return decision
 
 
-def _named(name: str, tools: Sequence[Tool]) -> Tool:
+def named(name: str, tools: Sequence[Tool]) -> Tool:
+    """Return the tool of that name. Raises UnknownTool."""
     found = next((tool for tool in tools if tool.name == name), None)
     if found is None:
         raise UnknownTool(
@@ -163,7 +165,7 @@ def _one_stage(request: Request, tools: Sequence[Tool], decision: Decision) -> S
     said = yield Ask(prompt.call_messages(tools, _whole(request)), schema)
     name, arguments = read_call(said)
     decision.trace.append(f"the model wrote {name}")
-    return _checked(_named(name, tools), arguments, decision)
+    return _checked(named(name, tools), arguments, decision)
 
 
 def _object(properties: dict) -> dict:

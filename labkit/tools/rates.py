@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from labkit.errors import BadCall, ConfigError, LabkitError, RequestError
+from labkit.errors import BadCall, ConfigError, LabkitError, RequestError, ToolError
 from labkit.intervals import Rate
-from labkit.tools.decide import Call, Decision
+from labkit.tools.decide import Call, Decision, named
 from labkit.tools.items import KINDS, Item, items, right_arguments
 from labkit.tools.reading import read_arguments
 from labkit.tools.schema import check
@@ -145,19 +145,13 @@ def native(endpoint: Any, item: Item, usage: Usage) -> Decision:
         usage.prompt_tokens, usage.completion_tokens = reply.usage.prompt_tokens, reply.usage.completion_tokens
     calls = reply.choices[0].message.tool_calls or []
     try:
-        decision.calls = [_native_call(item, one.function.name, one.function.arguments) for one in calls[:1]]
-    except BadCall as error:
+        written = [one.function for one in calls[:1]]
+        decision.calls = [Call(named(one.name, item.tools), read_arguments(one.arguments)) for one in written]
+    except ToolError as error:
         decision.error = error
     if not calls and not item.abstain:
         decision.error = BadCall("A call was required, and none came.", "", "")
     return decision
-
-
-def _native_call(item: Item, name: str, arguments: Any) -> Call:
-    tool = next((tool for tool in item.tools if tool.name == name), None)
-    if tool is None:
-        raise BadCall(f"There is no tool {name!r}.", "", "")
-    return Call(tool, read_arguments(arguments))
 
 
 def judge(item: Item, decision: Decision, seconds: float = 0.0, usage: Usage | None = None) -> Outcome:
