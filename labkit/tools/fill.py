@@ -35,10 +35,10 @@ DENIALS = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud",
 def fill(tool: Tool, request: Request) -> Plan:
     """Return a Plan for one tool. Deterministic; takes about a millisecond."""
     plan, slots = Plan(), slots_of(tool)
-    _pass(Work(tool, request.text, request.found, plan), slots)
+    _pass(Work(tool, request.searched, request.found, plan), slots)
     if request.earlier:  # what was said before counts only for what must be known
         left = [slot for slot in slots if slot.required and not plan.has(slot)]
-        _pass(Work(tool, request.earlier, request.found_earlier, plan), left)
+        _pass(Work(tool, request.searched_earlier, request.found_earlier, plan), left)
     _in_order(plan)
     _settle(plan)
     _open_what_does_not_fit(tool, plan)

@@ -17,7 +17,7 @@ from labkit.tools.tool import Tool
 
 __all__ = ["decide_all", "parts"]
 
-MOST_CALLS = 8
+MOST_CALLS, MOST_PARTS = 8, 16  # more sentences than that are a text to work on, and no list of orders
 BREAK = re.compile(r"(?<=[.?!;])\s+|,?\s+(?:and then|then|and also)\s+")
 
 
@@ -30,7 +30,7 @@ def decide_all(messages: Sequence[dict] | str, tools: Sequence[Tool], choice: st
         tools, choice = [named(choice, tools)], "required"
     text = messages if isinstance(messages, str) else request_of(messages).text
     sentences = parts(text)
-    if len(sentences) == 1 or choice == "none":
+    if len(sentences) == 1 or len(sentences) > MOST_PARTS or choice == "none":
         whole = yield from decide(messages, tools, choice)
         whole.calls = _expanded(whole.calls, text)[:MOST_CALLS]
         return whole

@@ -16,6 +16,8 @@ from labkit.tools.words import content, split_name, stem
 
 __all__ = ["Plan", "Request", "Work", "overlap", "slots_of"]
 
+SEARCHED = 8000  # characters: a request has some hundred; the time to search a text grows with its square
+
 
 @dataclass
 class Plan:
@@ -40,14 +42,17 @@ class Plan:
 
 @dataclass
 class Request:
-    """What the user said: the `text` to be done now, and what was said `earlier` (used where the text says nothing)."""
+    """What the user said: the `text` to be done now, and what was said `earlier` (used where the text says nothing).
+
+    searched, searched_earlier: as much of each as values are looked for in; the model is shown the whole.
+    """
 
     text: str
     earlier: str = ""
 
     def __post_init__(self):
-        self.found = find(self.text)
-        self.found_earlier = find(self.earlier) if self.earlier else []
+        self.searched, self.searched_earlier = self.text[:SEARCHED], self.earlier[:SEARCHED]
+        self.found, self.found_earlier = find(self.searched), find(self.searched_earlier)
 
 
 @dataclass

@@ -77,3 +77,15 @@ def test_parts_are_sentences():
 def test_there_is_an_end_to_it():
     cities = ", ".join(f"Town{chr(65 + i)}" for i in range(20))
     assert len(calls(f"What is the weather in {cities} and Rome?")) <= 8
+
+
+def test_a_long_text_is_asked_about_once_and_not_sentence_by_sentence():
+    asks, steps = 0, decide_all("Get the weather in Oslo. " * 500, TOOLS)
+    ask = next(steps)
+    while ask:
+        asks += 1
+        try:
+            ask = steps.send("{}")
+        except StopIteration:
+            break
+    assert asks <= 2
