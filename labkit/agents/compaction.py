@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labkit.errors import LabkitError
+from labkit.tools.execute import shown
 
 __all__ = [
     "Conversation",
@@ -136,6 +137,6 @@ def _summed_up(endpoint: Any, summary: str, said: str, characters: int) -> str:
 
 def _cut(message: dict, most: int) -> dict:
     text = message.get("content") or ""
-    if message["role"] != "tool" or len(text) <= most + 40:
+    if message["role"] != "tool" or len(text) <= most + 40:  # the note that something was cut is as long
         return message
-    return {**message, "content": f"{text[:most]} [cut: {most} of {len(text)} characters]"}
+    return {**message, "content": shown(text, most)}

@@ -65,7 +65,7 @@ def by_engine(endpoint: Any, memory: Memory, tools: Sequence[Tool], usage: Usage
     """Let the engine's own tool calls decide, every time anew. Raises UnsupportedParameter where it would ignore the tools."""
     parameters = {"tools": [tool.to_openai() for tool in tools]} if tools else {}
     reply = endpoint.chat(memory.fit(), **parameters)
-    count(usage, reply)
+    usage.add(reply, reply.seconds)
     written = reply.raw.choices[0].message.tool_calls or []
     calls = [_call(one.function.name, one.function.arguments, tools) for one in written]
     return Move(calls, reply.text, f"the engine wrote {len(calls)} calls" if calls else "the engine answered")
@@ -106,13 +106,5 @@ def _written(endpoint: Any, messages: list[dict], most: int, watch: Watch, usage
     with endpoint.stream(messages, max_tokens=most) as stream:
         for _ in stream:
             watch.check()  # leaving the block drops the connection, so the engine stops writing
-    count(usage, stream.reply)
+    usage.add(stream.reply, stream.reply.seconds)
     return stream.reply.text
-
-
-def count(usage: Usage, reply: Any) -> None:
-    """Add what a reply cost."""
-    usage.asks += 1
-    usage.prompt_tokens += reply.prompt_tokens
-    usage.completion_tokens += reply.completion_tokens
-    usage.seconds += reply.seconds

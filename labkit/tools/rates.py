@@ -140,9 +140,7 @@ def native(endpoint: Any, item: Item, usage: Usage) -> Decision:
     except RequestError as refusal:  # some engines refuse what their model did not manage
         decision.error = BadCall("The engine refused.", refusal.what, "")
         return decision
-    usage.asks, usage.seconds = 1, time.perf_counter() - started
-    if reply.usage:
-        usage.prompt_tokens, usage.completion_tokens = reply.usage.prompt_tokens, reply.usage.completion_tokens
+    usage.add(reply.usage, time.perf_counter() - started)
     calls = reply.choices[0].message.tool_calls or []
     try:
         written = [one.function for one in calls[:1]]
