@@ -9,16 +9,17 @@ writes its number down; no number may stand there twice.
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.operate.resources import Resources
+from labkit.progress import Progress, silent
 
 __all__ = ["soak"]
 
@@ -37,7 +38,7 @@ class _Run:
         self.resources, self.until = resources, time.monotonic() + seconds
         self.ends: Counter[str] = Counter()
         self.done_once: Counter[int] = Counter()
-        self.numbers = iter(range(10**12))
+        self.numbers = itertools.count()
         self.answers: list[tuple[float, int]] = []  # when, and how many engine starts there had been when it began
         self.kills: list[tuple[float, int]] = []
         self.memory: list[int] = []
@@ -58,7 +59,7 @@ def soak(
     clients: int = 16,
     kill_s: float = 20.0,
     seed: int = 1,
-    progress: Callable[[str, int, int], None] = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run it and return the report: `ok` (no `problems`, which are in words), `requests` by their end, `recovery_s` from each kill
     to the next answer, memory of this process (the engine's is new after each kill) in bytes, the queue's bound and longest.
@@ -155,7 +156,7 @@ def _fault(run: _Run, every: float) -> None:
             endpoint.process.kill()
 
 
-def _watch(run: _Run, seconds: float, progress: Callable[[str, int, int], None]) -> None:
+def _watch(run: _Run, seconds: float, progress: Progress) -> None:
     import psutil
 
     me = psutil.Process()

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from labkit.errors import BadCall, ConfigError, LabkitError, RequestError, ToolError
 from labkit.intervals import Rate
+from labkit.progress import Progress, silent
 from labkit.tools.decide import Call, Decision, named
 from labkit.tools.items import KINDS, Item, items, right_arguments
 from labkit.tools.reading import read_arguments
@@ -28,7 +29,6 @@ from labkit.tools.talk import Usage, call
 __all__ = ["MODES", "Measured", "Outcome", "Rate", "judge", "measure"]
 
 MODES = ("native", "schema", "two-stage")
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Measured:
 
 
 def measure(
-    endpoint: Any, half: str = "dev", mode: str = "two-stage", limit: int = 0, progress: Progress | None = None
+    endpoint: Any, half: str = "dev", mode: str = "two-stage", limit: int = 0, progress: Progress = silent
 ) -> Measured:
     """Return the rates of `mode` on a half of the items (the first `limit` of each kind, if given).
 
@@ -104,10 +104,9 @@ def measure(
         )
     chosen = _limited(items(half), limit)
     outcomes = []
-    for number, item in enumerate(chosen):
+    for number, item in enumerate(chosen, 1):
         outcomes.append(_outcome(endpoint, item, mode))
-        if progress:
-            progress(f"{mode}", number + 1, len(chosen))
+        progress(mode, number, len(chosen))
     return _measured(mode, half, outcomes)
 
 

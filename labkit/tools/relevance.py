@@ -9,7 +9,6 @@ Taught in notebook 04, section "Two stages".
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from functools import cache, lru_cache
@@ -122,8 +121,3 @@ def _asked(text: str, values: tuple[str, ...]) -> tuple[str, ...]:
     taken = {word for value in values for word in content(value)}
     left = tuple(word for word in content(text) if word not in taken)
     return left or tuple(content(text))
-
-
-def logistic(x: float) -> float:
-    """Return the probability of log-odds `x`."""
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, x))))
