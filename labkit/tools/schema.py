@@ -10,13 +10,14 @@ Taught in notebook 04, sections "Token masks" and "Checks after".
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from labkit.errors import BadTool, ConfigError
 
 __all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
 
-MAX_LENGTH, MAX_ITEMS, MAX_DEPTH = 200, 8, 12
+MAX_LENGTH, MAX_ITEMS, MAX_DEPTH, MAX_NODES = 200, 8, 12, 1000
 MAX_NUMBER = 10**12  # where a schema sets no limit: a tiny model may write zeros until its tokens end
 ALIASES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "int": "integer",
            "str": "string", "bool": "boolean", "hashmap": "object", "long": "integer", "char": "string"}  # fmt: skip
@@ -29,89 +30,107 @@ HELD = {"type", "enum", "const", "properties", "required", "items", "minimum", "
 def normalise(schema: Any, name: str) -> dict:
     """Return the schema of a tool's parameters with every $ref put in place and optional parameters by absence, not null.
 
-    Raises BadTool if it is recursive, no object, deeper than 12 levels, or not a schema at all.
+    Raises BadTool if it is recursive, no object, deeper than 12 levels, of over 1000 parts, or not a schema at all.
     """
     if not isinstance(schema, dict):
         raise BadTool(f"The parameters of {name} are no JSON schema.", f"they are a {type(schema).__name__}", "")
-    plain = _plain({"type": "object", **schema}, schema.get("$defs") or schema.get("definitions") or {}, (), name)
+    plain = _plain(
+        {"type": "object", **schema}, (), _Whole(name, schema.get("$defs") or schema.get("definitions") or {})
+    )
     if plain.get("type") != "object":
         raise BadTool(f"The parameters of {name} are no object.", f"their type is {plain.get('type')!r}", "")
     return plain
 
 
-def _plain(node: Any, defs: dict, above: tuple, name: str) -> dict:
+@dataclass
+class _Whole:
+    """The schema that a node belongs to: the tool's name, its definitions, and how many nodes it has had so far."""
+
+    name: str
+    defs: dict
+    nodes: int = 0
+
+
+def _plain(node: Any, above: tuple, whole: _Whole) -> dict:
+    whole.nodes += 1
+    if whole.nodes > MAX_NODES:  # references within references: three kilobytes can stand for gigabytes
+        raise BadTool(
+            f"The schema of {whole.name} has over {MAX_NODES} parts.", "no model could fill it", "make it smaller"
+        )
     if node is True or node == {}:
         return {}
     if not isinstance(node, dict):
-        raise BadTool(f"The schema of {name} holds {node!r} where a schema belongs.", "", "")
+        raise BadTool(f"The schema of {whole.name} holds {node!r} where a schema belongs.", "", "")
     if len(above) > MAX_DEPTH:
         raise BadTool(
-            f"The schema of {name} is deeper than {MAX_DEPTH} levels.", "a small model cannot fill it", "flatten it"
+            f"The schema of {whole.name} is deeper than {MAX_DEPTH} levels.",
+            "a small model cannot fill it",
+            "flatten it",
         )
     if "$ref" in node:
-        return _follow(node, defs, above, name)
+        return _follow(node, above, whole)
     node = {
         key: value for key, value in node.items() if key not in ("$defs", "definitions", "title", "$schema", "default")
     }
     for word in ("anyOf", "oneOf"):
         if word in node:
-            return _alternatives(node, word, defs, above, name)
+            return _alternatives(node, word, above, whole)
     if isinstance(node.get("allOf"), list) and len(node["allOf"]) == 1:
         rest = {key: value for key, value in node.items() if key != "allOf"}
-        return _plain({**rest, **node["allOf"][0]}, defs, above, name)
-    return _by_type(node, defs, (*above, ""), name)
+        return _plain({**rest, **node["allOf"][0]}, above, whole)
+    return _by_type(node, (*above, ""), whole)
 
 
-def _follow(node: dict, defs: dict, above: tuple, name: str) -> dict:
+def _follow(node: dict, above: tuple, whole: _Whole) -> dict:
     ref = node["$ref"]
     key = str(ref).rpartition("/")[2]
     if ref in above:
         raise BadTool(
-            f"The schema of {name} contains itself ({key}).", "no end to what the model might write", "flatten it"
+            f"The schema of {whole.name} contains itself ({key}).", "no end to what the model might write", "flatten it"
         )
-    if key not in defs:
-        raise BadTool(f"The schema of {name} points to {ref!r}, which is not in it.", "", "")
+    if key not in whole.defs:
+        raise BadTool(f"The schema of {whole.name} points to {ref!r}, which is not in it.", "", "")
     rest = {word: value for word, value in node.items() if word != "$ref"}
-    return {**_plain(defs[key], defs, (*above, ref), name), **{w: v for w, v in rest.items() if w == "description"}}
+    return {**_plain(whole.defs[key], (*above, ref), whole), **{w: v for w, v in rest.items() if w == "description"}}
 
 
-def _alternatives(node: dict, word: str, defs: dict, above: tuple, name: str) -> dict:
+def _alternatives(node: dict, word: str, above: tuple, whole: _Whole) -> dict:
     rest = {key: value for key, value in node.items() if key != word}
-    options = [one for one in _list(node[word], name) if one != {"type": "null"}]
+    options = [one for one in _list(node[word], whole.name) if one != {"type": "null"}]
     if len(options) == 1:
-        return _plain({**rest, **options[0]}, defs, above, name)
+        return _plain({**rest, **options[0]}, above, whole)
     kept = {key: rest[key] for key in ("description",) if key in rest}
-    return {**kept, "anyOf": [_plain(option, defs, (*above, ""), name) for option in options]}
+    return {**kept, "anyOf": [_plain(option, (*above, ""), whole) for option in options]}
 
 
-def _by_type(node: dict, defs: dict, above: tuple, name: str) -> dict:
+def _by_type(node: dict, above: tuple, whole: _Whole) -> dict:
     kind = node.get("type")
     if isinstance(kind, list):
         kinds = [one for one in kind if one != "null"]
         if len(kinds) != 1:
-            return _plain({"anyOf": [{**node, "type": one} for one in kinds]}, defs, above, name) if kinds else {}
+            return _plain({"anyOf": [{**node, "type": one} for one in kinds]}, above, whole) if kinds else {}
         kind = kinds[0]
     kind = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
     if kind == "any":
         kind = None
     if kind is not None and kind not in TYPES:
-        raise BadTool(f"The schema of {name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
+        raise BadTool(f"The schema of {whole.name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
     if kind is None and "properties" in node:
         kind = "object"
     plain = {**node, "type": kind} if kind else {key: value for key, value in node.items() if key != "type"}
     if kind == "object":
         properties = node.get("properties") or {}
         if not isinstance(properties, dict):
-            raise BadTool(f"The schema of {name} has properties that are no object.", "", "")
-        plain["properties"] = {str(key): _plain(value, defs, above, name) for key, value in properties.items()}
-        required = _list(node.get("required") or [], name)
+            raise BadTool(f"The schema of {whole.name} has properties that are no object.", "", "")
+        plain["properties"] = {str(key): _plain(value, above, whole) for key, value in properties.items()}
+        required = _list(node.get("required") or [], whole.name)
         plain["required"] = [key for key in plain["properties"] if key in required]
         plain["additionalProperties"] = False
     if kind == "array":
         items = node.get("items", {})
-        plain["items"] = _plain(items[0] if isinstance(items, list) and items else items or {}, defs, above, name)
-    if "enum" in plain and not _list(plain["enum"], name):
-        raise BadTool(f"The schema of {name} has an enum without values.", "nothing would fit it", "")
+        plain["items"] = _plain(items[0] if isinstance(items, list) and items else items or {}, above, whole)
+    if "enum" in plain and not _list(plain["enum"], whole.name):
+        raise BadTool(f"The schema of {whole.name} has an enum without values.", "nothing would fit it", "")
     return plain
 
 
