@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from labkit.tools.numbers import fill_numbers
-from labkit.tools.plan import Plan, Request, Work, slots_of
+from labkit.tools.plan import Plan, Request, Work, simplest, slots_of
 from labkit.tools.schema import check
 from labkit.tools.slots import Slot, name_stems
 from labkit.tools.texts import fill_texts
@@ -113,7 +113,7 @@ def _plain_fit(value: object, schema: dict) -> bool:
 
 
 def _fill_enum(slot: Slot, work: Work) -> None:
-    schema = work.tool.properties[slot.name]
+    schema = simplest(work.tool.properties[slot.name])
     values = schema.get("enum") or [schema["const"]]
     said, named = _stems(work.text), []
     for value in values:
@@ -176,7 +176,7 @@ def _akin(one: str, other: str) -> bool:
 
 
 def _fill_array(slot: Slot, work: Work) -> None:
-    schema = work.tool.properties[slot.name]
+    schema = simplest(work.tool.properties[slot.name])
     numeric = schema["items"].get("type") in ("number", "integer")
     values = schema["items"].get("enum")
     if values or schema["items"].get("type") in ("array", "object", "boolean"):
@@ -202,7 +202,7 @@ def _fill_array(slot: Slot, work: Work) -> None:
 
 
 def _fill_object(slot: Slot, work: Work) -> None:
-    schema = work.tool.properties[slot.name]
+    schema = simplest(work.tool.properties[slot.name])
     if not schema["properties"]:
         return
     inner = fill(Tool(work.tool.name, work.tool.description, schema), Request(work.text))

@@ -14,7 +14,7 @@ from labkit.tools.slots import Slot
 from labkit.tools.tool import Tool
 from labkit.tools.words import content, split_name, stem
 
-__all__ = ["Plan", "Request", "Work", "overlap", "slots_of"]
+__all__ = ["Plan", "Request", "Work", "overlap", "simplest", "slots_of"]
 
 SEARCHED = 8000  # characters: a request has some hundred; the time to search a text grows with its square
 
@@ -80,11 +80,16 @@ def slots_of(tool: Tool) -> list[Slot]:
     return [_slot(name, schema, name in tool.required) for name, schema in tool.properties.items()]
 
 
-def _slot(name: str, schema: dict, required: bool) -> Slot:
-    kind = schema["anyOf"][0].get("type", "") if schema.get("anyOf") else schema.get("type", "")
-    listed = schema.get("items") or {}
+def simplest(schema: dict) -> dict:
+    """Return the first of several alternatives of a parameter; of one that has none, its schema as it is."""
+    return simplest(schema["anyOf"][0]) if schema.get("anyOf") else schema
+
+
+def _slot(name: str, whole: dict, required: bool) -> Slot:
+    schema = simplest(whole)
+    kind, listed = schema.get("type", ""), schema.get("items") or {}
     values = tuple(map(str, schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else ()))
-    about = schema.get("description")
+    about = whole.get("description") or schema.get("description")
     limits = (_number(schema.get("minimum")), _number(schema.get("maximum")))
     return Slot(name, (kind, about if isinstance(about, str) else "", values, *limits), required, "enum" in listed)
 

@@ -22,6 +22,15 @@ MAX_NUMBER = 10**12  # where a schema sets no limit: a tiny model may write zero
 ALIASES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "int": "integer",
            "str": "string", "bool": "boolean", "hashmap": "object", "long": "integer", "char": "string"}  # fmt: skip
 TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
+PARTS = {"object": ("properties", "required"), "array": ("items",)}  # words that make sense in this type alone
+LIMITS = {
+    "minimum": (int, float),
+    "maximum": (int, float),
+    "minItems": int,
+    "maxItems": int,
+    "minLength": int,
+    "maxLength": int,
+}
 # What engines hold while the model writes. Everything else is checked afterwards.
 HELD = {"type", "enum", "const", "properties", "required", "items", "minimum", "maximum", "minItems", "maxItems",
         "minLength", "maxLength", "anyOf", "additionalProperties"}  # fmt: skip
@@ -34,9 +43,8 @@ def normalise(schema: Any, name: str) -> dict:
     """
     if not isinstance(schema, dict):
         raise BadTool(f"The parameters of {name} are no JSON schema.", f"they are a {type(schema).__name__}", "")
-    plain = _plain(
-        {"type": "object", **schema}, (), _Whole(name, schema.get("$defs") or schema.get("definitions") or {})
-    )
+    defs = schema.get("$defs") or schema.get("definitions") or {}
+    plain = _plain({"type": "object", **schema}, (), _Whole(name, defs if isinstance(defs, dict) else {}))
     if plain.get("type") != "object":
         raise BadTool(f"The parameters of {name} are no object.", f"their type is {plain.get('type')!r}", "")
     return plain
@@ -75,9 +83,12 @@ def _plain(node: Any, above: tuple, whole: _Whole) -> dict:
     for word in ("anyOf", "oneOf"):
         if word in node:
             return _alternatives(node, word, above, whole)
-    if isinstance(node.get("allOf"), list) and len(node["allOf"]) == 1:
+    if "allOf" in node:
         rest = {key: value for key, value in node.items() if key != "allOf"}
-        return _plain({**rest, **node["allOf"][0]}, above, whole)
+        parts = _schemas(node["allOf"], whole.name)
+        return _plain(
+            _merged([rest, *(_follow(one, above, whole) if "$ref" in one else one for one in parts)]), above, whole
+        )
     return _by_type(node, (*above, ""), whole)
 
 
@@ -94,9 +105,21 @@ def _follow(node: dict, above: tuple, whole: _Whole) -> dict:
     return {**_plain(whole.defs[key], (*above, ref), whole), **{w: v for w, v in rest.items() if w == "description"}}
 
 
+def _merged(parts: list[dict]) -> dict:
+    """Return one schema of several that must all hold; of two that say the same word the later counts, but for the parameters."""
+    found = {word: value for part in parts for word, value in part.items()}
+    inner = [part["properties"] for part in parts if isinstance(part.get("properties"), dict)]
+    needed = [part["required"] for part in parts if isinstance(part.get("required"), list)]
+    if inner:
+        found["properties"] = {name: one for properties in inner for name, one in properties.items()}
+    if needed:
+        found["required"] = [name for names in needed for name in names]
+    return found
+
+
 def _alternatives(node: dict, word: str, above: tuple, whole: _Whole) -> dict:
     rest = {key: value for key, value in node.items() if key != word}
-    options = [one for one in _list(node[word], whole.name) if one != {"type": "null"}]
+    options = [one for one in _schemas(node[word], whole.name) if one != {"type": "null"}]
     if len(options) == 1:
         return _plain({**rest, **options[0]}, above, whole)
     kept = {key: rest[key] for key in ("description",) if key in rest}
@@ -113,10 +136,13 @@ def _by_type(node: dict, above: tuple, whole: _Whole) -> dict:
     kind = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
     if kind == "any":
         kind = None
-    if kind is not None and kind not in TYPES:
+    if kind is not None and (not isinstance(kind, str) or kind not in TYPES):
         raise BadTool(f"The schema of {whole.name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
-    if kind is None and "properties" in node:
-        kind = "object"
+    if kind is None:
+        kind = "object" if "properties" in node else "array" if "items" in node else None
+    for word in PARTS.keys() - {kind}:
+        node = {key: value for key, value in node.items() if key not in PARTS[word]}
+    _limits(node, whole.name)
     plain = {**node, "type": kind} if kind else {key: value for key, value in node.items() if key != "type"}
     if kind == "object":
         properties = node.get("properties") or {}
@@ -132,6 +158,19 @@ def _by_type(node: dict, above: tuple, whole: _Whole) -> dict:
     if "enum" in plain and not _list(plain["enum"], whole.name):
         raise BadTool(f"The schema of {whole.name} has an enum without values.", "nothing would fit it", "")
     return plain
+
+
+def _limits(node: dict, name: str) -> None:
+    for word in LIMITS.keys() & node.keys():
+        if not isinstance(node[word], LIMITS[word]) or isinstance(node[word], bool) or node[word] != node[word]:
+            raise BadTool(f"The schema of {name} has {word} = {node[word]!r}."[:200], "a number belongs there", "")
+
+
+def _schemas(value: Any, name: str) -> list[dict]:
+    found = _list(value, name)
+    if not found or not all(isinstance(one, dict) for one in found):
+        raise BadTool(f"The schema of {name} holds {value!r} where schemas belong."[:200], "", "")
+    return found
 
 
 def _list(value: Any, name: str) -> list:
