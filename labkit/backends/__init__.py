@@ -118,11 +118,11 @@ def _already_running(model: str) -> Endpoint:
     """Return an endpoint of the server that LABKIT_BASE_URL names; its model is the first that it lists, unless said."""
     from urllib.parse import urlsplit
 
-    from labkit.backends.loopback import get_json
+    from labkit.backends.loopback import LOOPBACK, get_json
 
     url, key = os.environ["LABKIT_BASE_URL"].rstrip("/"), os.environ.get("LABKIT_API_KEY", "none")
     parts = urlsplit(url)
-    if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if parts.hostname not in LOOPBACK:
         raise ConfigError(
             f"LABKIT_BASE_URL names another machine: {url}",
             "this course runs on your own machine; prompts would leave it",
