@@ -15,7 +15,17 @@ from typing import Any
 
 from labkit.errors import BadTool, ConfigError
 
-__all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
+__all__ = [
+    "MAX_ITEMS",
+    "MAX_LENGTH",
+    "check",
+    "engine_schema",
+    "lint",
+    "longest",
+    "normalise",
+    "record",
+    "response_format",
+]
 
 MAX_LENGTH, MAX_ITEMS, MAX_DEPTH, MAX_NODES = 200, 8, 12, 1000
 MAX_NUMBER = 10**12  # where a schema sets no limit: a tiny model may write zeros until its tokens end
@@ -242,6 +252,16 @@ def check(value: Any, schema: dict) -> list[str]:
     except (jsonschema.SchemaError, jsonschema.exceptions.UnknownType, TypeError, ValueError, KeyError) as error:
         return [f"the schema itself is wrong: {error}"]
     return [f"{'.'.join(map(str, error.absolute_path)) or 'the call'}: {error.message[:160]}" for error in errors]
+
+
+def record(properties: dict) -> dict:
+    """Return the schema of an object with exactly these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def response_format(name: str, schema: dict) -> dict:
+    """Return the `response_format` of a chat request whose answer is held to `schema`."""
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 def lint(schema: dict) -> list[str]:
