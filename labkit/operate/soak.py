@@ -178,21 +178,7 @@ def _report(run: _Run, seconds: float, clients: int, hung: int) -> dict[str, Any
         statistics.median(run.memory[quarter : 2 * quarter] or run.memory),
         statistics.median(run.memory[-quarter:]),
     )
-    broken = clients - run.finished - hung
-    problems = {
-        f"{counts['submitted'] - ended} requests lost": counts["submitted"] != ended,
-        "clients and Resources count differently": any(counts.get(how) != count for how, count in run.ends.items()),
-        f"{counts['waiting'] + counts['running']} requests never ended": bool(counts["waiting"] + counts["running"]),
-        "work that must not be repeated was": any(count > 1 for count in run.done_once.values()),
-        f"the queue grew to {run.longest_queue}": run.longest_queue > QUEUE,
-        f"memory of this process grew from {before:.0f} to {after:.0f} bytes": after > before * (1 + GROWTH),
-        "it did not recover from a kill": None in recovery,
-        f"{hung} clients hang": bool(hung),
-        "nothing was answered": not counts["answered"],
-        "the engine was never killed, so no fault was survived": not run.kills,
-        f"{broken} clients broke off at an error without a type": bool(broken),
-    }
-    found = [words for words, wrong in problems.items() if wrong]
+    found = _problems(run, counts, recovery, (before, after), hung, clients - run.finished - hung)
     return {
         "ok": not found,
         "problems": found,
@@ -209,6 +195,30 @@ def _report(run: _Run, seconds: float, clients: int, hung: int) -> dict[str, Any
         "memory_before_bytes": int(before),
         "memory_after_bytes": int(after),
     }
+
+
+def _problems(
+    run: _Run, counts: dict, recovery: list, memory: tuple[float, float], hung: int, broken: int
+) -> list[str]:
+    lost, open_ones, (before, after) = (
+        counts["submitted"] - sum(run.ends.values()),
+        counts["waiting"] + counts["running"],
+        memory,
+    )
+    problems = {
+        f"{lost} requests lost": bool(lost),
+        "clients and Resources count differently": any(counts.get(how) != count for how, count in run.ends.items()),
+        f"{open_ones} requests never ended": bool(open_ones),
+        "work that must not be repeated was": any(count > 1 for count in run.done_once.values()),
+        f"the queue grew to {run.longest_queue}": run.longest_queue > QUEUE,
+        f"memory of this process grew from {before:.0f} to {after:.0f} bytes": after > before * (1 + GROWTH),
+        "it did not recover from a kill": None in recovery,
+        f"{hung} clients hang": bool(hung),
+        "nothing was answered": not counts["answered"],
+        "the engine was never killed, so no fault was survived": not run.kills,
+        f"{broken} clients broke off at an error without a type": bool(broken),
+    }
+    return [words for words, wrong in problems.items() if wrong]
 
 
 def _recovery(run: _Run, killed: float, loads: int) -> float | None:

@@ -130,8 +130,8 @@ def _merged(parts: list[dict]) -> dict:
 def _alternatives(node: dict, word: str, above: tuple, whole: _Whole) -> dict:
     rest = {key: value for key, value in node.items() if key != word}
     options = [one for one in _schemas(node[word], whole.name) if one != {"type": "null"}]
-    if len(options) == 1:
-        return _plain({**rest, **options[0]}, above, whole)
+    if len(options) < 2:  # of nothing but null nothing is left: it is absent, or it is anything
+        return _plain({**rest, **options[0]}, above, whole) if options else {}
     kept = {key: rest[key] for key in ("description",) if key in rest}
     return {**kept, "anyOf": [_plain(option, (*above, ""), whole) for option in options]}
 
@@ -143,13 +143,7 @@ def _by_type(node: dict, above: tuple, whole: _Whole) -> dict:
         if len(kinds) != 1:
             return _plain({"anyOf": [{**node, "type": one} for one in kinds]}, above, whole) if kinds else {}
         kind = kinds[0]
-    kind = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
-    if kind == "any":
-        kind = None
-    if kind is not None and (not isinstance(kind, str) or kind not in TYPES):
-        raise BadTool(f"The schema of {whole.name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
-    if kind is None:
-        kind = "object" if "properties" in node else "array" if "items" in node else None
+    kind = _kind(kind, node, whole.name)
     for word in PARTS.keys() - {kind}:
         node = {key: value for key, value in node.items() if key not in PARTS[word]}
     _limits(node, whole.name)
@@ -168,6 +162,16 @@ def _by_type(node: dict, above: tuple, whole: _Whole) -> dict:
     if "enum" in plain and not _list(plain["enum"], whole.name):
         raise BadTool(f"The schema of {whole.name} has an enum without values.", "nothing would fit it", "")
     return plain
+
+
+def _kind(said: Any, node: dict, name: str) -> str | None:
+    """Return the type that a schema means by what it says, or by the words that it uses; None if anything will do."""
+    kind = ALIASES.get(said, said) if isinstance(said, str) else said
+    if kind is None or kind == "any":
+        return "object" if "properties" in node else "array" if "items" in node else None
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise BadTool(f"The schema of {name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
+    return kind
 
 
 def _limits(node: dict, name: str) -> None:
