@@ -14,7 +14,7 @@ from labkit.tools.slots import Slot
 from labkit.tools.tool import Tool
 from labkit.tools.words import content, split_name, stem
 
-__all__ = ["Plan", "Request", "Work", "overlap", "simplest", "slots_of"]
+__all__ = ["Plan", "Request", "Work", "simplest", "slots_of"]
 
 SEARCHED = 8000  # characters: a request has some hundred; the time to search a text grows with its square
 
@@ -67,12 +67,7 @@ class Work:
 
     def free(self, *kinds: str) -> list[Candidate]:
         """Return the candidates of these kinds that lie on nothing used."""
-        return [one for one in self.found if one.kind in kinds and not any(overlap(one, other) for other in self.used)]
-
-
-def overlap(one: Candidate, other: Candidate) -> bool:
-    """Whether two candidates share some text."""
-    return one.start < other.end and other.start < one.end
+        return [one for one in self.found if one.kind in kinds and not any(one.overlaps(other) for other in self.used)]
 
 
 def slots_of(tool: Tool) -> list[Slot]:
