@@ -49,7 +49,7 @@ class Result:
 
 @dataclass
 class Ledger:
-    """Remembers which calls were begun and which were finished. One ledger a conversation.
+    """Remembers which calls were begun and have not finished. One ledger a conversation.
 
     seconds: time limit of a call. characters: how much of a result the model gets to see. A call that was begun and has no end
     (it hung, or the turn was cancelled) may have happened or not: it is not made again unless the tool is `repeatable`.
@@ -95,7 +95,7 @@ class Ledger:
     def finish(self, mark: str) -> None:
         """Note that a call has come to its end, well or badly."""
         with self._lock:
-            self.begun[mark] = "finished"
+            self.begun.pop(mark, None)  # a ledger that lives as long as an engine's client must not grow with every call
 
     def unfinished(self) -> list[str]:
         """Return the calls that were begun and never finished, as name and arguments."""
