@@ -10,6 +10,7 @@ world comes through the percept.
 
 | module | world | kind of agent |
 | --- | --- | --- |
+| `loop`, `grid`, `search` | what all of them share: the loop, floors drawn as text, shortest paths | |
 | `thermostat` | a room with a heater | simple reflex |
 | `vacuum` | a floor with furniture and dirt | model-based, beside reflex |
 | `routes` | a city with bridges | goal-based, beside reflex |
@@ -27,6 +28,7 @@ A language model with tools, at the shop's service desk (`desk`):
 | `memory`, `compaction`, `tokens`, `facts` | a conversation that fits a small window, by the engine's own count |
 | `history` | the same memory under Agent Framework |
 | `router`, `hybrid`, `bigger` | rules, then a classifier, then a model, then a bigger one |
+| `routing_set`, `routing_curve` | requests with their right labels, and what a threshold buys on them |
 
 Taught in notebook 01, sections "Reflex" and "From chatbot to agent".
 """

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labkit.errors import RequestError
+from labkit.tools.schema import record, response_format
 
 __all__ = ["Choice", "ModelAgent", "choose", "conversation", "one_of"]
 
@@ -35,13 +36,7 @@ def one_of(options: Sequence[str]) -> dict:
 
     Taught in notebook 05, section "Routing".
     """
-    schema = {
-        "type": "object",
-        "properties": {"choice": {"type": "string", "enum": list(options)}},
-        "required": ["choice"],
-        "additionalProperties": False,
-    }
-    return {"type": "json_schema", "json_schema": {"name": "choice", "strict": True, "schema": schema}}
+    return response_format("choice", record({"choice": {"type": "string", "enum": list(options)}}))
 
 
 def conversation(question: str, examples: Examples = (), instructions: str = "") -> list[dict]:

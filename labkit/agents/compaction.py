@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from labkit.errors import LabkitError
+from labkit.tools.execute import shown
+from labkit.tools.schema import record, response_format
 
 __all__ = [
     "Conversation",
@@ -120,15 +122,15 @@ def summarize(endpoint: Any, keep: int = 1, characters: int = 300) -> Strategy:
 
 
 def _summed_up(endpoint: Any, summary: str, said: str, characters: int) -> str:
-    text = {"type": "string", "minLength": 1, "maxLength": characters}
-    schema = {"type": "object", "properties": {"summary": text}, "required": ["summary"], "additionalProperties": False}
-    held = {"type": "json_schema", "json_schema": {"name": "summary", "strict": True, "schema": schema}}
+    schema = record({"summary": {"type": "string", "minLength": 1, "maxLength": characters}})
     asked = [
         {"role": "system", "content": "Sum up the conversation in one sentence, as JSON. Keep names and numbers."},
         {"role": "user", "content": f"{summary}\n{said}".strip()},
     ]
     try:
-        reply = endpoint.chat(asked, response_format=held, max_tokens=characters, temperature=0)
+        reply = endpoint.chat(
+            asked, response_format=response_format("summary", schema), max_tokens=characters, temperature=0
+        )
         return json.loads(reply.text)["summary"]
     except (LabkitError, ValueError, KeyError, TypeError):
         return summary
@@ -136,6 +138,6 @@ def _summed_up(endpoint: Any, summary: str, said: str, characters: int) -> str:
 
 def _cut(message: dict, most: int) -> dict:
     text = message.get("content") or ""
-    if message["role"] != "tool" or len(text) <= most + 40:
+    if message["role"] != "tool" or len(text) <= most + 40:  # the note that something was cut is as long
         return message
-    return {**message, "content": f"{text[:most]} [cut: {most} of {len(text)} characters]"}
+    return {**message, "content": shown(text, most)}

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from labkit.errors import CourseError
+from labkit import disk
+from labkit.errors import ConfigError, CourseError
 from labkit.paths import data_dir, home
 from labkit.tools.words import content
 
@@ -38,15 +39,20 @@ Priority = Literal["low", "medium", "high"]
 
 
 class Desk:
-    """A service desk on one database file, or in memory. Its tools may be called from any thread."""
+    """A service desk on one database file, or in memory. Its tools may be called from any thread.
+
+    Raises ConfigError for a file that is no database.
+    """
 
     def __init__(self, file: Path | str = ":memory:"):
-        fresh = file == ":memory:" or not Path(file).exists()
         self._database = sqlite3.connect(file, check_same_thread=False)
         self._database.row_factory = sqlite3.Row
         self._lock = threading.Lock()
-        if fresh:
+        try:
             self._load()
+        except sqlite3.Error as error:
+            self.close()
+            raise ConfigError(f"{file} is no desk.", str(error), disk.remove_command(Path(file))) from error
 
     @classmethod
     def at_home(cls) -> Desk:
@@ -139,9 +145,14 @@ class Desk:
             return self._database.execute(query, values).fetchall()
 
     def _load(self) -> None:
+        """Fill an empty database, all or nothing: another process may open it as well, or this one end half way."""
         records = tomllib.loads((data_dir() / "shop_records.toml").read_text(encoding="utf-8"))
         with self._lock, self._database as database:
-            database.executescript(TABLES)
+            database.execute("begin immediate")
+            if database.execute("select 1 from sqlite_master").fetchone():
+                return
+            for statement in TABLES.strip().split(";\n"):
+                database.execute(statement)
             for table, rows in records.items():
                 for row in rows:
                     names = ", ".join(f'"{name}"' for name in row)

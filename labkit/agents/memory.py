@@ -23,12 +23,25 @@ from labkit.agents.compaction import Conversation, Strategy, drop_oldest_turns, 
 from labkit.agents.facts import facts_in
 from labkit.agents.tokens import TokenCounter, window_of
 from labkit.errors import ConfigError, ContextTooLong
+from labkit.tools.schema import check
 
 __all__ = ["MILD_FIRST", "Memory"]
 
 MILD_FIRST: tuple[Strategy, ...] = (drop_tool_results, drop_oldest_turns, shorten_results)
 ANSWER_TOKENS = 256
 MOST_MESSAGES = 400
+MESSAGE = {
+    "type": "object",
+    "properties": {"role": {"enum": ["user", "assistant", "tool"]}},
+    "required": ["role"],
+    "if": {"properties": {"role": {"const": "tool"}}},
+    "then": {"required": ["tool_call_id", "content"]},
+}
+STORED = {
+    "type": "object",
+    "properties": {"messages": {"type": "array", "items": MESSAGE}, "facts": {"type": "object"}},
+    "required": ["messages", "facts"],
+}
 
 
 class Memory:
@@ -131,11 +144,10 @@ def _second_turn(messages: Sequence[dict]) -> int | None:
 def _read(file: Path) -> tuple[list[dict], dict[str, str]]:
     try:
         stored = json.loads(file.read_text(encoding="utf-8"))
-        messages, facts = stored["messages"], stored["facts"]
-        assert all(isinstance(one["role"], str) for one in messages) and isinstance(facts, dict)
-    except (ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
-        raise ConfigError(
-            f"The memory in {file} cannot be read.", "it was changed by hand, or is of another program",
-            disk.remove_command(file),
-        ) from error  # fmt: skip
-    return messages, facts
+        wrong = "; ".join(check(stored, STORED))[:200]
+    except (ValueError, RecursionError) as error:
+        wrong = str(error)
+    if wrong:
+        why = f"it was changed by hand, or is of another program ({wrong})"
+        raise ConfigError(f"The memory in {file} cannot be read.", why, disk.remove_command(file))
+    return stored["messages"], stored["facts"]

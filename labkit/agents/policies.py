@@ -15,9 +15,9 @@ from typing import Any
 from labkit.agents.memory import Memory
 from labkit.agents.trace import Outcome
 from labkit.agents.watch import Watch
-from labkit.errors import LabkitError, RequestError, UnknownTool
+from labkit.errors import LabkitError, RequestError
 from labkit.tools import Call, Tool, Usage, call
-from labkit.tools.decide import request_of
+from labkit.tools.decide import named, request_of
 from labkit.tools.prompt import answer_messages
 from labkit.tools.reading import read_arguments
 
@@ -67,7 +67,7 @@ def by_engine(endpoint: Any, memory: Memory, tools: Sequence[Tool], usage: Usage
     """Let the engine's own tool calls decide, every time anew. Raises UnsupportedParameter where it would ignore the tools."""
     parameters = {"tools": [tool.to_openai() for tool in tools]} if tools else {}
     reply = endpoint.chat(memory.fit(), **parameters)
-    count(usage, reply)
+    usage.add(reply, reply.seconds)
     written = reply.raw.choices[0].message.tool_calls or []
     calls = [_call(one.function.name, one.function.arguments, tools) for one in written]
     return Move(calls, reply.text, f"the engine wrote {len(calls)} calls" if calls else "the engine answered")
@@ -75,10 +75,7 @@ def by_engine(endpoint: Any, memory: Memory, tools: Sequence[Tool], usage: Usage
 
 def _call(name: str, arguments: str, tools: Sequence[Tool]) -> Call:
     """Return what the engine wrote as a Call; its arguments are checked where it is executed. Raises UnknownTool, BadCall."""
-    tool = next((one for one in tools if one.name == name), None)
-    if tool is None:
-        raise UnknownTool(f"There is no tool {name[:80]!r}.", "the model invented it", "")
-    return Call(tool, read_arguments(arguments))
+    return Call(named(name, tools), read_arguments(arguments))
 
 
 def results_of(memory: Memory) -> list[str]:
@@ -111,13 +108,5 @@ def _written(endpoint: Any, messages: list[dict], most: int, watch: Watch, usage
     with endpoint.stream(messages, max_tokens=most) as stream:
         for _ in stream:
             watch.check()  # leaving the block drops the connection, so the engine stops writing
-    count(usage, stream.reply)
+    usage.add(stream.reply, stream.reply.seconds)
     return stream.reply.text
-
-
-def count(usage: Usage, reply: Any) -> None:
-    """Add what a reply cost."""
-    usage.asks += 1
-    usage.prompt_tokens += reply.prompt_tokens
-    usage.completion_tokens += reply.completion_tokens
-    usage.seconds += reply.seconds

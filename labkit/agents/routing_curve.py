@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labkit.agents.hybrid import Answer, Answerer, Request, Router
+from labkit.progress import Progress, silent
 
 __all__ = ["Point", "Tried", "choose_threshold", "collect", "curve", "overhead_us", "thresholds"]
 
@@ -56,9 +57,7 @@ class Point:
         return self.escalated / self.n
 
 
-def collect(
-    items: Sequence, small: Answerer, big: Answerer, progress: Callable[[str, int, int], None] = lambda *step: None
-) -> list[Tried]:
+def collect(items: Sequence, small: Answerer, big: Answerer, progress: Progress = silent) -> list[Tried]:
     """Return both models' answers to each item (with `request` and `right`); a private request goes to the small one alone.
 
     progress(what, done, total) hears of each. Raises what the models raise.

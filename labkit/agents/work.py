@@ -86,4 +86,4 @@ def _unfinished(call: Call) -> Result:
         "it may have happened or not, so it is not repeated",
         "",
     )
-    return Result(f"Error: {error.what} {error.why}", False, error=error)
+    return Result.of_error(error)

@@ -6,6 +6,7 @@
 
 | module | what it holds |
 | --- | --- |
+| `row` | the form of a row, and what is wrong with one, in words |
 | `application` | a row: tools over a small SQLite made from its records, roles, requests with their right calls, attacks |
 | `agent` | the running agent: guards, access and audit around labkit's tool layer; answers made of what the tools found |
 | `measures` | the module's five measures, each with n and a 95 % interval |

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.agents.desk import Desk
+from labkit.applications.row import MOST_TOOLS, problem
 from labkit.errors import ConfigError, CourseError
 from labkit.operate.policy import Policy
 from labkit.paths import data_dir
@@ -31,9 +32,6 @@ from labkit.tools.items import Item
 
 __all__ = ["MOST_TOOLS", "Application", "application", "applications"]
 
-MOST_TOOLS = 5  # the module's "3-5 tools"
-ROW = {"title", "module", "promise", "goal", "role", "approver", "roles", "records", "tools", "items", "attacks"}
-TOOL = {"desk", "does", "parameters", "sql", "says", "none", "data", "risky"}
 POLICY = ("data", "risky")
 
 
@@ -48,13 +46,8 @@ class Application:
     row: Mapping[str, Any] = field(repr=False)
 
     def __post_init__(self):
-        _known(f"The application {self.name}", self.row, ROW)
-        if missing := sorted(ROW - self.row.keys() - {"module", "attacks", "records"}):
-            raise _broken(self.name, f"it lacks {', '.join(missing)}")
-        if len(self.row["tools"]) > MOST_TOOLS:
-            raise _broken(self.name, f"{len(self.row['tools'])} tools are more than {MOST_TOOLS}")
-        for name, tool in self.row["tools"].items():
-            _known(f"The tool {name}", tool, TOOL)
+        if wrong := problem(self.row):
+            raise _broken(self.name, wrong)
         if self.policy.rights(self.role).tools - self.row["tools"].keys() or self.role not in self.policy.roles:
             raise _broken(self.name, f"no role {self.role} for these tools")
 
@@ -99,22 +92,26 @@ class Application:
         return [_item(self.name, row, tools) for row in self.row["items"]]
 
     def tools(self) -> list[Tool]:
-        """Return its tools, on a database of their own. Raises ConfigError for SQL or parameters that cannot work."""
-        desk, records = Desk(), _Records(self.row.get("records", {}))
+        """Return its tools, on a database of their own. Raises ConfigError for SQL or a tool of the desk that cannot work, BadTool
+        for parameters."""
+        desk = {tool.__name__: tool for tool in Desk().tools()}
+        records = _Records(self.name, self.row.get("records", {}))
         return [self._tool(name, row, desk, records) for name, row in self.row["tools"].items()]
 
-    def _tool(self, name: str, row: Mapping, desk: Desk, records: _Records) -> Tool:
+    def _tool(self, name: str, row: Mapping, desk: Mapping[str, Callable], records: _Records) -> Tool:
         if row.get("desk"):
-            made = as_tool(getattr(desk, name))
+            if name not in desk:
+                raise _broken(self.name, f"the desk has no tool {name}; there are {', '.join(desk)}")
+            made = as_tool(desk[name])
             says, wanted = row["says"], made.function
             spoken = lambda **arguments: _spoken(says, [wanted(**arguments)])  # noqa: E731 - one line is enough
             return Tool(name, made.description, made.parameters, spoken, made.repeatable)
         parameters = {key: dict(value) for key, value in row.get("parameters", {}).items()}
         required = [key for key, value in parameters.items() if not value.pop("optional", False)]
         schema = {"type": "object", "properties": parameters, "required": required}
-        records.explain(self.name, name, row["sql"], parameters)
+        records.explain(name, row["sql"], parameters)
         lookup = row["sql"].lstrip().lower().startswith(("select", "with"))
-        return Tool(name, row["does"], schema, records.function(name, row, parameters), lookup)
+        return Tool(name, row["does"], schema, records.function(row, parameters), lookup)
 
 
 def applications(file: Path | None = None) -> dict[str, Application]:
@@ -140,23 +137,31 @@ def application(name: str, file: Path | None = None) -> Application:
 class _Records:
     """The database of one application, in memory; its functions may be called from any thread."""
 
-    def __init__(self, tables: Mapping[str, list[dict]]):
-        self._database, self._lock = sqlite3.connect(":memory:", check_same_thread=False), threading.Lock()
+    def __init__(self, application: str, tables: Mapping[str, list[dict]]):
+        self._application, self._lock = application, threading.Lock()
+        self._database = sqlite3.connect(":memory:", check_same_thread=False)
         self._database.row_factory = sqlite3.Row
         for table, rows in tables.items():
-            names = ", ".join(f'"{name}"' for name in rows[0])
-            self._database.execute(f'create table "{table}" ({names})')
-            marks = ", ".join("?" * len(rows[0]))
-            self._database.executemany(f'insert into "{table}" values ({marks})', [tuple(row.values()) for row in rows])
+            try:
+                self._fill(table, rows)
+            except sqlite3.Error as error:
+                raise _broken(application, f"the records of {table}: {error}") from error
 
-    def explain(self, application: str, name: str, sql: str, parameters: Mapping) -> None:
+    def _fill(self, table: str, rows: list[dict]) -> None:
+        columns = list(dict.fromkeys(name for row in rows for name in row))  # a row may leave some out, in any order
+        quoted = ", ".join(f'"{name}"' for name in columns)
+        self._database.execute(f'create table "{table}" ({quoted})')
+        values = [[row.get(name) for name in columns] for row in rows]
+        self._database.executemany(f'insert into "{table}" values ({", ".join("?" * len(columns))})', values)
+
+    def explain(self, name: str, sql: str, parameters: Mapping) -> None:
         """Raise ConfigError if the statement cannot work on these tables with these parameters."""
         try:
             self._database.execute(f"explain {sql}", dict.fromkeys(parameters))
         except sqlite3.Error as error:
-            raise _broken(application, f"the SQL of {name}: {error}") from error
+            raise _broken(self._application, f"the SQL of {name}: {error}") from error
 
-    def function(self, name: str, row: Mapping, parameters: Mapping) -> Callable[..., str]:
+    def function(self, row: Mapping, parameters: Mapping) -> Callable[..., str]:
         """Return the function behind a tool: run its SQL, and say what was found."""
 
         def run(**arguments) -> str:
@@ -179,21 +184,13 @@ def _word(value: Any) -> Any:
 
 
 def _item(name: str, row: list, tools: tuple[Tool, ...]) -> Item:
-    try:
-        text, call, arguments = row
-        tool = next(one for one in tools if one.name == call) if call else None
-    except (ValueError, StopIteration) as error:
-        raise _broken(name, f"the item {row!r}"[:200]) from error
-    right = {key: [one or None if one == "" else one for one in (value if isinstance(value, list) else [value])]
+    text, call, arguments = row
+    tool = next((one for one in tools if one.name == call), None)
+    if call and tool is None:
+        raise _broken(name, f"no tool for the item {row!r}"[:200])
+    right = {key: [None if one == "" else one for one in (value if isinstance(value, list) else [value])]
              for key, value in arguments.items()}  # fmt: skip
     return Item("several" if tool else "none", ({"role": "user", "content": text},), tools, call, right)
-
-
-def _known(what: str, row: Mapping, keys: set[str]) -> None:
-    if odd := sorted(row.keys() - keys):
-        near = difflib.get_close_matches(odd[0], keys, 1)
-        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(keys))}"
-        raise ConfigError(f"{what} has an unknown {odd[0]!r}.", hint, "labkit lessons")
 
 
 def _broken(name: str, why: str) -> ConfigError:

@@ -42,7 +42,7 @@ GUARDS: dict[str, Callable[[], Guard]] = {
     "credentials": credentials,
     "pii": pii,
 }
-LEAST_REQUESTS, MOST_CALLERS = 12, 8
+LEAST_REQUESTS, MOST_REQUESTS, MOST_CALLERS = 12, 1000, 8
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,10 @@ def missing(spec: Any) -> list[Point]:
     if not isinstance(spec, Mapping):
         return [Point("spec", False, "a dict is wanted, or what tomllib read from a file")]
     app, why = _application(spec)
-    named = [tool for tool in spec.get("tools") or () if isinstance(tool, str)]
     return [
         Point("application", app is not None, why),
         _task(spec.get("task")),
-        _tools(named, app),
+        _tools(_texts(spec.get("tools")), app),
         _guards(spec.get("guards")),
         _monitor(spec.get("monitor")),
         _load(spec.get("load")),
@@ -111,7 +110,7 @@ def examine(spec: Any, connect: Callable[[], Any], progress: Progress = silent) 
     finally:
         kit.endpoint.close()
     measures = (completion(scored), response(scored), resources(samples), price, reliability(broken))
-    return Examined((*points, *_lived(kit, scored, broken, spec), _told(measures, spec["report"])), measures)
+    return Examined((*points, *_lived(kit, scored, broken), _told(measures, spec["report"])), measures)
 
 
 def guards_of(names: Mapping[str, Iterable[str]]) -> Guardrails:
@@ -120,13 +119,18 @@ def guards_of(names: Mapping[str, Iterable[str]]) -> Guardrails:
     return Guardrails(chains["input"], chains["tool result"], chains["output"])
 
 
+def _texts(given: Any) -> list[str]:
+    """Return the items of a list as texts; nothing of what is no list."""
+    return [str(one) for one in given] if isinstance(given, list | tuple) else []
+
+
 def _application(spec: Mapping) -> tuple[Application | None, str]:
     wanted = spec.get("application")
     try:
         if isinstance(wanted, str) and wanted.endswith(".toml"):
             found = next(iter(applications(Path(wanted)).values()), None)
             return found, found.title if found else f"{wanted} holds no application"
-        found = application(wanted)
+        found = application(str(wanted))
         return found, found.title
     except LabkitError as error:
         return None, f"{error.what} {error.why}".strip()
@@ -149,18 +153,18 @@ def _tools(named: list[str], app: Application | None) -> Point:
 
 
 def _guards(guards: Any) -> Point:
-    given = guards if isinstance(guards, Mapping) else {}
-    odd = [name for names in given.values() for name in names or () if name not in GUARDS]
+    given = {str(place): _texts(names) for place, names in guards.items()} if isinstance(guards, Mapping) else {}
+    odd = [name for names in given.values() for name in names if name not in GUARDS]
     said = {
         f"a place has none: {', '.join(p for p in PLACES if not given.get(p))}": not all(map(given.get, PLACES)),
-        f"{', '.join(map(str, odd))}: unknown; there are {', '.join(GUARDS)}": bool(odd),
+        f"{', '.join(odd)}: unknown; there are {', '.join(GUARDS)}": bool(odd),
     }
     return _first("guards", said, f"at {', '.join(given)}")
 
 
 def _monitor(names: Any) -> Point:
-    known, given = rules(), list(names) if isinstance(names, list | tuple) else []
-    odd = [str(name) for name in given if name not in known]
+    known, given = rules(), _texts(names)
+    odd = [name for name in given if name not in known]
     heard = any(name in known and known[name].metric == "up" for name in given)
     said = {
         f"{', '.join(odd)}: no such alert; there are {', '.join(known)}": bool(odd),
@@ -176,17 +180,18 @@ def _load(load: Any) -> Point:
     said = {
         "`requests` and `callers` are whole numbers": not whole,
         f"fewer than {LEAST_REQUESTS} requests say next to nothing": whole and requests < LEAST_REQUESTS,
+        f"more than {MOST_REQUESTS} requests take too long here": whole and requests > MOST_REQUESTS,
         f"from 1 to {MOST_CALLERS} callers on a machine like this": whole and not 1 <= callers <= MOST_CALLERS,
     }
     return _first("load", said, f"{requests} requests by {callers} callers")
 
 
 def _report(names: Any) -> Point:
-    lacking = [one for one in FIVE if one not in (names or ())]
+    lacking = [one for one in FIVE if one not in _texts(names)]
     return Point("report", not lacking, f"without {', '.join(lacking)}" if lacking else "all five measures")
 
 
-def _lived(kit: Kit, scored: list[Scored], broken: Outage, spec: Mapping) -> list[Point]:
+def _lived(kit: Kit, scored: list[Scored], broken: Outage) -> list[Point]:
     share, goal = 100 * sum(one.right for one in scored) / len(scored), kit.application.goal
     passed = [text for place, text in kit.application.attacks if not kit.guards.outcome(place, text).verdicts]
     stopped = sum(one.answered.outcome == "blocked" for one in scored)

@@ -40,8 +40,8 @@ class Outage:
     without_engine: int = 0
     lost: int = 0
     seconds: float = 0.0
-    events: list[Event] = field(default_factory=list)
-    samples: list[Sample] = field(default_factory=list)
+    events: tuple[Event, ...] = ()
+    samples: tuple[Sample, ...] = ()
 
     def fired(self, alert: str = "engine-down") -> bool:
         """Whether an alert fired."""
@@ -85,7 +85,7 @@ def outage(
         if not found.seconds:  # nobody missed it
             found.seconds = _restart(kit, monitor, connect) - killed
         monitor.stop()
-        found.events, found.samples = list(monitor.alerts.events), list(monitor.samples)
+        found.events, found.samples = monitor.alerts.events, monitor.samples
     return found
 
 

@@ -120,11 +120,11 @@ def _already_running(model: str) -> Endpoint:
     from urllib.parse import urlsplit
 
     from labkit import disk
-    from labkit.backends.loopback import get_json
+    from labkit.backends.loopback import LOOPBACK, get_json
 
     url, key = os.environ["LABKIT_BASE_URL"].rstrip("/"), os.environ.get("LABKIT_API_KEY", "none")
     parts, fix = urlsplit(url), disk.unset_variable("LABKIT_BASE_URL")
-    if parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if parts.hostname not in LOOPBACK:
         raise ConfigError(
             f"LABKIT_BASE_URL names another machine: {url}",
             "this course runs on your own machine; prompts would leave it",

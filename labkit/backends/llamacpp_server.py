@@ -24,6 +24,8 @@ def main():
     params.port = 0
     params.api_keys = [settings["api_key"]]
     params.n_parallel = settings["parallel"]
+    # A request that waits holds one of these. By default there are ten and as many more as it sees fit: a flood shuts /metrics out.
+    params.n_threads_http = 256
     params.n_ctx = settings["context"] * settings["parallel"]  # llama.cpp divides it among the slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings["threads"]
     params.use_jinja = True

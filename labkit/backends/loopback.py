@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from labkit.backends.process import ServerProcess
 from labkit.errors import EngineStartError, Refused
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # this machine's names for itself
+
 
 def get(address: str, path: str, api_key: str = "", timeout: float = 10) -> tuple[int, str]:
     """Return (status, body) of GET `address` + `path`. Raises OSError when nothing answers within `timeout` seconds."""

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from labkit.backends import ollama_api
+from labkit.backends.loopback import LOOPBACK
 from labkit.disk import unset_variable
 from labkit.errors import ConfigError, EngineDied, EngineMissing, EngineTimeout
 
 # CVE-2026-7482 (GHSA-x8qc-fggm-mpqg): before 0.17.1 /api/create reads past the end of a crafted GGUF, and memory leaks out.
 FIXED = (0, 17, 1)
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PORT = 11434
 INSTALL = {"darwin": "brew install ollama", "win32": "winget install Ollama.Ollama"}
 PLACES = (

@@ -192,7 +192,8 @@ def _on_this_machine(url: str) -> None:
 
 def _text(part) -> str:
     """What of a part a language model can read: text; of anything else its kind."""
-    return getattr(part, "text", None) or f"[{getattr(part, 'type', 'binary')} that is no text]"
+    text = getattr(part, "text", None)
+    return f"[{getattr(part, 'type', 'binary')} that is no text]" if text is None else text
 
 
 def _first(error: BaseException) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from labkit.backends.asgi import Locked, LoopbackServer
-from labkit.errors import ConfigError, ToolError
+from labkit.errors import ConfigError
 from labkit.tools.execute import Ledger
 from labkit.tools.tool import Tool, as_tools
 
@@ -111,10 +111,7 @@ def _tools(held: Mapping[str, Tool], seconds: float):
 def _run(held: Mapping[str, Tool], name: str, arguments: dict, ledger: Ledger) -> tuple[str, bool]:
     if name not in held:
         return f"There is no tool {name[:80]!r}; there are {', '.join(held)}.", False
-    try:
-        result = ledger.run(held[name], arguments)
-    except ToolError as error:
-        return f"{error.what} {error.why}", False
+    result = ledger.run(held[name], arguments)
     return result.text.removeprefix("Error: "), result.ok
 
 

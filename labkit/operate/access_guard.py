@@ -16,6 +16,7 @@ from agent_framework import FunctionInvocationContext, FunctionMiddleware
 
 from labkit.errors import LabkitError
 from labkit.operate.access import Access
+from labkit.tools.execute import Result
 
 __all__ = ["AccessGuard"]
 
@@ -38,7 +39,7 @@ class AccessGuard(FunctionMiddleware):
             context.arguments = await asyncio.to_thread(self.access.check, name, arguments)
         except LabkitError as error:
             self.refused.append(error)
-            context.result = f"Error: {error.what} {error.why}".strip()
+            context.result = Result.of_error(error).text
             return
         with self.access.outcome(name):
             await call_next()

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Alerts", "Event", "NO_DATA", "backtest"]
 
 NO_DATA = "-no-data"
+MOST_EVENTS = 1000
 MOST_READINGS = 4000  # of one rule: a window of an hour at one a second
 
 
@@ -48,7 +49,7 @@ class Event:
 
 
 class Alerts:
-    """The state of every rule. Not for use from several threads at once.
+    """The state of every rule. One thread steps, any may look.
 
     rules: by name, as `rules.rules()` gives them. watched: the metrics that can be had here (None: those of all rules); a rule
     for another is in `unwatched` and does nothing until its metric appears, since a machine without a GPU has no silent one.
@@ -58,14 +59,17 @@ class Alerts:
     def __init__(self, rules: Mapping[str, Rule] | Iterable[Rule], watched: Iterable[str] | None = None):
         listed = list(rules.values() if isinstance(rules, Mapping) else rules)
         here = {rule.metric for rule in listed} if watched is None else set(watched)
-        self.events: deque[Event] = deque(maxlen=1000)
+        self.events: tuple[
+            Event, ...
+        ] = ()  # never changed, only replaced: a reader in another thread may take its time
         self._watches = [_Watch(rule, rule.metric in here) for rule in listed]
         self._last = -math.inf
 
     @property
     def firing(self) -> list[Event]:
         """The alerts that are firing now, each as the event that began it; critical ones first."""
-        found = [state.since for watch in self._watches for state in (watch.limit, watch.silence) if state.firing]
+        since = [state.since for watch in self._watches for state in (watch.limit, watch.silence)]
+        found = [event for event in since if event]  # read once: another thread may end it meanwhile
         return sorted(found, key=lambda event: (event.severity != "critical", event.at))
 
     @property
@@ -87,7 +91,7 @@ class Alerts:
             raise ValueError(f"time went back from {self._last:g} to {at:g}: alerts want time.monotonic()")
         self._last = at
         changed = [event for watch in self._watches for event in watch.step(at, values)]
-        self.events.extend(changed)
+        self.events = (*self.events, *changed)[-MOST_EVENTS:]
         return changed
 
 

@@ -26,12 +26,12 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 
-from labkit import disk
 from labkit.errors import AuditBroken, AuditError, NoSpace
 from labkit.operate.chain import (
     MAX_ENTRY,
     START,
     Head,
+    alone,
     canonical,
     head_file,
     key_from_environment,
@@ -44,7 +44,6 @@ from labkit.operate.redaction import redacted, redacted_inside
 
 __all__ = ["AuditLog"]
 
-WAIT_S = 10.0
 LONGEST = 500  # characters of one field
 PEOPLE = ("who", "by")
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -82,7 +81,7 @@ class AuditLog:
         body = {"event": self._clean("", event), "facts": clean}
         if content is not None:
             body["content"] = self._kept(canonical(content))
-        with self._errors(), self._alone(), self._opened() as log:
+        with self._errors(), alone(self.file), self._opened() as log:
             head = self._end(log)
             return self._write(log, body, head)
 
@@ -106,19 +105,6 @@ class AuditLog:
 
     def _stamp(self) -> dict:
         return {"time": round(self.wall(), 6), "mono": round(time.monotonic(), 6), "pid": os.getpid()}
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        deadline = time.monotonic() + WAIT_S
-
-        def waiting() -> None:
-            if time.monotonic() > deadline:
-                raise AuditError(
-                    f"{self.file} is busy.", f"another process has held it for {WAIT_S:g} s", "labkit doctor"
-                )
-
-        with disk.one_writer(self.file, waiting, poll_s=0.002):
-            yield
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[FileIO]:

@@ -43,9 +43,9 @@ class Labels:
 
     def _value(self, name: str, value: str) -> str:
         seen = self._seen[name]
-        if value in seen:
-            return value
         with self._lock:
+            if value in seen:
+                return value
             if len(seen) < self.limit and len(value) <= LONGEST:
                 seen.add(value)
                 return value

@@ -16,8 +16,9 @@ import hashlib
 import hmac
 import json
 import os
+import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ __all__ = [
     "MAX_ENTRY",
     "Report",
     "START",
+    "alone",
     "canonical",
     "entries",
     "head_file",
@@ -39,6 +41,7 @@ __all__ += ["read_head", "seal_entry", "seal_head", "verify"]
 
 KEY_VARIABLE, KEY_LENGTH = "LABKIT_AUDIT_KEY", 16
 MAX_ENTRY = 64 * 1024  # bytes of a line
+WAIT_S = 10.0  # for another process that has the log
 JUMP_S = 2.0  # wall clock and monotonic clock may differ by so much between two entries of one process
 
 
@@ -144,6 +147,19 @@ def read_head(file: Path, key: bytes | None) -> Head:
     return head
 
 
+@contextmanager
+def alone(file: Path, seconds: float = WAIT_S) -> Iterator[None]:
+    """Hold the log for the block, waiting at most `seconds` for another process. Raises AuditError after that."""
+    deadline = time.monotonic() + seconds
+
+    def waiting() -> None:
+        if time.monotonic() > deadline:
+            raise AuditError(f"{file} is busy.", f"another process has held it for {seconds:g} s", "labkit doctor")
+
+    with disk.one_writer(file, waiting, poll_s=0.002):
+        yield
+
+
 def entries(file: Path, key: bytes | None, size: int | None = None) -> Iterator[tuple[dict, Head]]:
     """Yield each entry and the head after it, of the first `size` bytes. Raises AuditBroken at the first that does not hold.
 
@@ -159,7 +175,7 @@ def entries(file: Path, key: bytes | None, size: int | None = None) -> Iterator[
 def verify(file: Path, key: bytes | None = None, anchor: str = "") -> Report:
     """Check every line, the head beside the log, and an `anchor` ("SEQ:HASH") of an earlier verify.
 
-    Raises AuditError if there is neither a log nor its head, ConfigError for an anchor that is none.
+    Raises AuditError if there is neither a log nor its head, or another process holds it, ConfigError for an anchor that is none.
 
     Taught in notebook 10, section "What happened".
     """
@@ -189,7 +205,7 @@ def verify(file: Path, key: bytes | None = None, anchor: str = "") -> Report:
 def _snapshot(file: Path, key: bytes | None) -> tuple[Head, int, str]:
     """Return head, size, and what is wrong with the head, at a moment when nobody writes."""
     folder = file.absolute().parent
-    with disk.one_writer(file, poll_s=0.002) if os.access(folder, os.W_OK) else nullcontext():
+    with alone(file) if os.access(folder, os.W_OK) else nullcontext():
         size = file.stat().st_size if file.exists() else 0
         try:
             return read_head(file, key), size, ""

@@ -14,7 +14,7 @@ Taught in notebook 10, section "The checklists".
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from labkit.errors import ConfigError, LabkitError
 from labkit.operate.checking import CHECKS, FAIL, NOT_CHECKABLE, PASS
 from labkit.operate.service import Place, Service
 from labkit.paths import data_dir
+from labkit.progress import Progress, silent
 
 __all__ = ["Item", "Result", "items", "look", "run", "table"]
 
@@ -75,7 +76,7 @@ def run(
     *,
     backend: str = "auto",
     model: str = "auto",
-    progress: Callable[[str, int, int], None] = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> list[Result]:
     """Look at everything and return a result an item. The engine that is started for it (backend, model) is stopped again.
 

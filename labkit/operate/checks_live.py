@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from labkit.backends.base import Endpoint
+from labkit.backends.loopback import LOOPBACK
 from labkit.errors import Blocked, Denied, LabkitError, Refused, UnknownModel
 from labkit.operate.checking import FAIL, NOT_CHECKABLE, PASS, Found, check, judged, raises
-from labkit.operate.service import LOOPBACK, Place
+from labkit.operate.service import Place
 
 QUESTION = "What is the capital of France?"
 LOAD = 8  # requests of the small load test

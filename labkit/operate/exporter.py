@@ -162,16 +162,15 @@ def _edge(edge: float) -> str:
 
 
 def _only_metrics(app):
-    """Answer /metrics, and 404 elsewhere: their application answers at every path."""
+    """Answer /metrics and /health, and 404 elsewhere: their application answers at every path."""
 
     async def narrow(scope, receive, send) -> None:
-        if scope["type"] == "http" and scope["path"] not in ("/metrics", "/health"):
-            await send({"type": "http.response.start", "status": 404, "headers": []})
-            return await send({"type": "http.response.body", "body": b""})
-        if scope["type"] == "http" and scope["path"] == "/health":
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            return await send({"type": "http.response.body", "body": b'{"status": "ok"}'})
-        if scope["type"] == "http":
-            await app(scope, receive, send)
+        if scope["type"] != "http":
+            return
+        if scope["path"] == "/metrics":
+            return await app(scope, receive, send)
+        status, body = (200, b'{"status": "ok"}') if scope["path"] == "/health" else (404, b"")
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": body})
 
     return narrow

@@ -1,6 +1,6 @@
 """The patterns that guards look for, read from data/guard_patterns.toml and compiled once.
 
-Every repetition in them is bounded, so that a text of 10 MB takes time in proportion to its length; `unbounded` finds what is not.
+Every repetition in them is bounded, so that a text of 10 MB takes time in proportion to its length; a test finds what is not.
 
 At work in notebook 10, section "What comes in and what goes out".
 """
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from labkit.paths import data_dir
 
-__all__ = ["Pattern", "patterns", "unbounded"]
+__all__ = ["Pattern", "patterns"]
 
 
 @dataclass(frozen=True)
@@ -43,26 +42,3 @@ def patterns(kind: str) -> tuple[Pattern, ...]:
 def _pattern(row: dict) -> Pattern:
     near = tuple(row.get("near", ()))
     return Pattern(row["id"], re.compile(row["regex"]), row.get("check", ""), near, row.get("entropy", 0.0))
-
-
-def unbounded(regex: str) -> bool:
-    """Return whether a part of `regex` may repeat without limit (`*`, `+`, `{3,}`)."""
-    from re import _constants, _parser  # what Python itself reads patterns with
-
-    return any(high >= _constants.MAXREPEAT for high in _repetitions(_parser.parse(regex)))
-
-
-def _repetitions(parsed) -> Iterator[int]:
-    """Yield the upper limit of each repetition, however deep."""
-    for _, argument in parsed:
-        yield from _inside(argument)
-
-
-def _inside(argument) -> Iterator[int]:
-    if hasattr(argument, "data"):  # a sub-pattern
-        yield from _repetitions(argument)
-    elif isinstance(argument, tuple | list):
-        if len(argument) == 3 and hasattr(argument[2], "data") and isinstance(argument[1], int) and argument[1] > 1:
-            yield int(argument[1])
-        for part in argument:
-            yield from _inside(part)

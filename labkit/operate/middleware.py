@@ -107,7 +107,7 @@ class GuardTools(FunctionMiddleware):
             await call_next()
         except MiddlewareException:  # another layer's decision, and no words from outside
             raise
-        except Exception as error:
+        except Exception as error:  # a tool may raise anything, and its words come from outside as its result does
             raise ToolFailed(f"{name} failed.", check(f"{type(error).__name__}: {error}"[:RESULT]), "") from error
         context.result = _checked_result(context.result, check)
 

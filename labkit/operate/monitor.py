@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -59,7 +58,8 @@ class Monitor:
     telemetry: measures calls (one of its own unless given). rules: the course's alert rules unless given. history: a file that
     outlives this process. expected: models that must be loaded. window: seconds over which calls are summed up.
     probe_every: seconds between one-token questions of its own, for an engine that others use; 0 asks none. more: figures from
-    elsewhere, asked at each sample, by names of data/metrics.toml (such as CountedResults.window).
+    elsewhere, asked at each sample, by names of data/metrics.toml (such as CountedResults.window). most: `samples` that are kept,
+    the oldest first.
     Taught in notebook 11, section "What an engine tells".
     """
 
@@ -80,7 +80,8 @@ class Monitor:
         self._own_telemetry, self._more = telemetry is None, more
         self.endpoint = Watched.of(endpoint, self.telemetry)
         self.endpoint.on_close = None  # the caller's to close
-        self.expected, self.window, self.samples = expected, window, deque(maxlen=most)
+        self.expected, self.window, self.most = expected, window, most
+        self.samples: tuple[Sample, ...] = ()  # never changed, only replaced: whoever reads it may take their time
         self._machine, self._reading = MachineMetrics(endpoint), None
         self._probe = _Probe(self.endpoint, probe_every)
         self.alerts = Alerts(rules or course_rules(), watched=self._watched())
@@ -94,7 +95,7 @@ class Monitor:
             reading, values = self._look()
             changed = self.alerts.step(reading.at, values)
             found = Sample(reading.at, time.time(), values, reading.models, reading.why, tuple(changed))
-            self.samples.append(found)
+            self.samples = (*self.samples, found)[-self.most :]
         if self.history:
             self.history.add(found)
         for listen in tuple(self.listeners):
@@ -121,7 +122,7 @@ class Monitor:
 
     def report(self, seconds: float = 3600.0) -> dict[str, float | None]:
         """Return the summary of the samples of the last `seconds`."""
-        return report(list(self.samples), seconds)
+        return report(self.samples, seconds)
 
     def start(self, every: float = 1.0) -> Monitor:
         """Sample every so many seconds in a thread of this process, until `stop()`; return self. Twice is fine."""

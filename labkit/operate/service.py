@@ -24,11 +24,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from labkit.backends.base import Endpoint
+from labkit.backends.loopback import LOOPBACK, get_json
 from labkit.errors import ConfigError, EngineMissing, Refused
 
 __all__ = ["Place", "Service", "external", "read"]
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 FILES = ("audit", "roles", "alerts")
 
 
@@ -134,8 +134,6 @@ class Place:
 
 def external(base_url: str, key: str) -> Endpoint:
     """Return the endpoint of a server that runs already on this machine. Raises ConfigError, EngineMissing, Refused."""
-    from labkit.backends.loopback import get_json
-
     parts = urlsplit(base_url)
     if parts.hostname not in LOOPBACK:
         raise ConfigError(f"{base_url} is another machine.", "prompts would leave this one", "labkit serve")

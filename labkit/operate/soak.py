@@ -11,16 +11,17 @@ Explained in README.md, section "The command".
 
 from __future__ import annotations
 
+import itertools
 import random
 import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from typing import Any
 
 from labkit.errors import LabkitError
 from labkit.operate.resources import Resources
+from labkit.progress import Progress, silent
 
 __all__ = ["soak"]
 
@@ -39,7 +40,7 @@ class _Run:
         self.resources, self.until = resources, time.monotonic() + seconds
         self.ends: Counter[str] = Counter()
         self.done_once: Counter[int] = Counter()
-        self.numbers = iter(range(10**12))
+        self.numbers = itertools.count()
         self.answers: list[tuple[float, int]] = []  # when, and how many engine starts there had been when it began
         self.kills: list[tuple[float, int]] = []
         self.memory: list[int] = []
@@ -60,7 +61,7 @@ def soak(
     clients: int = 16,
     kill_s: float = 20.0,
     seed: int = 1,
-    progress: Callable[[str, int, int], None] = lambda label, done, total: None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Run it and return the report: `ok` (no `problems`, which are in words), `requests` by their end, `recovery_s` from each kill
     to the next answer, memory of this process (the engine's is new after each kill) in bytes, the queue's bound and longest.
@@ -157,7 +158,7 @@ def _fault(run: _Run, every: float) -> None:
             endpoint.process.kill()
 
 
-def _watch(run: _Run, seconds: float, progress: Callable[[str, int, int], None]) -> None:
+def _watch(run: _Run, seconds: float, progress: Progress) -> None:
     import psutil
 
     me = psutil.Process()
@@ -179,21 +180,7 @@ def _report(run: _Run, seconds: float, clients: int, hung: int) -> dict[str, Any
         statistics.median(run.memory[quarter : 2 * quarter] or run.memory),
         statistics.median(run.memory[-quarter:]),
     )
-    broken = clients - run.finished - hung
-    problems = {
-        f"{counts['submitted'] - ended} requests lost": counts["submitted"] != ended,
-        "clients and Resources count differently": any(counts.get(how) != count for how, count in run.ends.items()),
-        f"{counts['waiting'] + counts['running']} requests never ended": bool(counts["waiting"] + counts["running"]),
-        "work that must not be repeated was": any(count > 1 for count in run.done_once.values()),
-        f"the queue grew to {run.longest_queue}": run.longest_queue > QUEUE,
-        f"memory of this process grew from {before:.0f} to {after:.0f} bytes": after > before * (1 + GROWTH),
-        "it did not recover from a kill": None in recovery,
-        f"{hung} clients hang": bool(hung),
-        "nothing was answered": not counts["answered"],
-        "the engine was never killed, so no fault was survived": not run.kills,
-        f"{broken} clients broke off at an error without a type": bool(broken),
-    }
-    found = [words for words, wrong in problems.items() if wrong]
+    found = _problems(run, counts, recovery, (before, after), hung, clients - run.finished - hung)
     return {
         "ok": not found,
         "problems": found,
@@ -210,6 +197,30 @@ def _report(run: _Run, seconds: float, clients: int, hung: int) -> dict[str, Any
         "memory_before_bytes": int(before),
         "memory_after_bytes": int(after),
     }
+
+
+def _problems(
+    run: _Run, counts: dict, recovery: list, memory: tuple[float, float], hung: int, broken: int
+) -> list[str]:
+    lost, open_ones, (before, after) = (
+        counts["submitted"] - sum(run.ends.values()),
+        counts["waiting"] + counts["running"],
+        memory,
+    )
+    problems = {
+        f"{lost} requests lost": bool(lost),
+        "clients and Resources count differently": any(counts.get(how) != count for how, count in run.ends.items()),
+        f"{open_ones} requests never ended": bool(open_ones),
+        "work that must not be repeated was": any(count > 1 for count in run.done_once.values()),
+        f"the queue grew to {run.longest_queue}": run.longest_queue > QUEUE,
+        f"memory of this process grew from {before:.0f} to {after:.0f} bytes": after > before * (1 + GROWTH),
+        "it did not recover from a kill": None in recovery,
+        f"{hung} clients hang": bool(hung),
+        "nothing was answered": not counts["answered"],
+        "the engine was never killed, so no fault was survived": not run.kills,
+        f"{broken} clients broke off at an error without a type": bool(broken),
+    }
+    return [words for words, wrong in problems.items() if wrong]
 
 
 def _recovery(run: _Run, killed: float, loads: int) -> float | None:

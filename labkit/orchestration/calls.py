@@ -23,7 +23,7 @@ from labkit.tools.tool import Tool
 
 __all__ = ["Calls"]
 
-BEGUN = "begun"
+BEGUN, FINISHED = "begun", "finished"
 
 
 @dataclass
@@ -42,6 +42,11 @@ class Calls(Ledger):
         """Note a call on the disk before it is made. Raises UnfinishedCall as a Ledger does, NoSpace for a full disk."""
         super().begin(mark, tool)
         self._write()
+
+    def finish(self, mark: str) -> None:
+        """Note that a call has come to its end; it stays noted until its step is `saved`."""
+        with self._lock:
+            self.begun[mark] = FINISHED
 
     def saved(self) -> None:
         """Forget what is finished: the step that called it is in a checkpoint now."""

@@ -16,6 +16,7 @@ from agent_framework import ChatContext, ChatMiddleware
 
 from labkit.orchestration.hops import Hop
 from labkit.tools.middleware import Next
+from labkit.tools.schema import record, response_format
 
 __all__ = ["Held", "Turns", "ledger_schema", "speaker_schema", "turns"]
 
@@ -41,8 +42,7 @@ class Held(ChatMiddleware):
         asked = context.messages[-1].text if context.messages else ""
         if ASKED in asked:
             schema = (ledger_schema if LEDGER in asked else speaker_schema)(self.members)
-            held = {"type": "json_schema", "json_schema": {"name": "next", "strict": True, "schema": schema}}
-            form = {"response_format": held} if self.schema else {}
+            form = {"response_format": response_format("next", schema)} if self.schema else {}
             context.options = {**(context.options or {}), "max_tokens": ROOM, **form}
         await call_next()
 
@@ -58,7 +58,7 @@ def speaker_schema(members: Sequence[str]) -> dict:
         "next_speaker": {"type": "string", "enum": list(members)},
         "final_message": WORDS,
     }
-    return _object(fields)
+    return record(fields)
 
 
 def ledger_schema(members: Sequence[str]) -> dict:
@@ -73,11 +73,7 @@ def ledger_schema(members: Sequence[str]) -> dict:
         "next_speaker": {"type": "string", "enum": list(members)},
         "instruction_or_question": WORDS,
     }
-    return _object({name: _object({"reason": WORDS, "answer": answer}) for name, answer in answers.items()})
-
-
-def _object(fields: dict) -> dict:
-    return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
+    return record({name: record({"reason": WORDS, "answer": answer}) for name, answer in answers.items()})
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@
 | `words`, `vectors` | words, their endings, their meaning |
 | `candidates`, `spoken`, `lists` | values that the request holds, by type |
 | `slots`, `plan`, `fill`, `numbers`, `texts` | which value goes where; what is open, what is missing |
+| `agree`, `dates` | what words and the model say becomes one value, as the parameter wants it written |
 | `relevance` | does a tool fit the request, or none |
 | `decide`, `prompt`, `reading` | the steps, what the model is shown, and how its text is read |
 | `parallel` | several calls for one request |

@@ -38,6 +38,14 @@ class Candidate:
     start: int
     end: int
 
+    def overlaps(self, other: Candidate) -> bool:
+        """Whether the two share some text."""
+        return self.start < other.end and other.start < self.end
+
+    def within(self, other: Candidate) -> bool:
+        """Whether the other one's text holds this one's."""
+        return other.start <= self.start and self.end <= other.end
+
 
 def find(text: str) -> list[Candidate]:
     """Return every typed candidate of `text` in reading order; a stretch of text may be several (a date holds numbers)."""
@@ -56,7 +64,7 @@ def _measure(one: Candidate) -> bool:
 
 
 def _inside(one: Candidate, others: list[Candidate]) -> bool:
-    return any(other.start <= one.start and one.end <= other.end and other is not one for other in others)
+    return any(one.within(other) and other is not one for other in others)
 
 
 def _patterns(text: str) -> list[Candidate]:
@@ -248,8 +256,4 @@ def _word_lists(text: str) -> list[Candidate]:
         else:
             runs.append([one])
     quoted = [Candidate([one.value for one in run], "words", run[0].start, run[-1].end) for run in runs if len(run) > 1]
-    return [one for one in found if not any(_touch(one, other) for other in quoted)] + quoted
-
-
-def _touch(one: Candidate, other: Candidate) -> bool:
-    return one.start < other.end and other.start < one.end
+    return [one for one in found if not any(one.overlaps(other) for other in quoted)] + quoted

@@ -22,12 +22,13 @@ from labkit.tools.fill import fill
 from labkit.tools.plan import Plan, Request, own_words, slots_of
 from labkit.tools.reading import read_call, read_json
 from labkit.tools.relevance import odds
-from labkit.tools.schema import check, longest
+from labkit.tools.schema import check, longest, record, response_format
 from labkit.tools.tool import Tool
 from labkit.tools.words import table, words
 
-__all__ = ["Ask", "Call", "Decision", "decide", "request_of"]
+__all__ = ["CHOICES", "Ask", "Call", "Decision", "decide", "named", "request_of"]
 
+CHOICES = ("auto", "required", "none")
 CLOSE = 0.35  # log-odds: nearer than this, and the model chooses between two tools
 MOST_LEAD = 2.0
 ASKED_FOR = 1.0
@@ -43,7 +44,7 @@ class Ask:
 
     def parameters(self) -> dict:
         """Return the parameters of the chat request that it makes."""
-        held = {"type": "json_schema", "json_schema": {"name": "call", "strict": True, "schema": self.schema}}
+        held = response_format("call", self.schema)
         # The schema ends every value, so an answer that is cut off is one that this limit cut: it must never do that needlessly.
         return {"response_format": held, "max_tokens": min(MOST_TOKENS, 16 + longest(self.schema)), "temperature": 0}
 
@@ -96,8 +97,8 @@ def decide(
 
     Taught in notebook 04, section "Two stages".
     """
-    if choice not in ("auto", "required", "none"):
-        tools, choice = [_named(choice, tools)], "required"
+    if choice not in CHOICES:
+        tools, choice = [named(choice, tools)], "required"
     if not tools and choice == "required":
         raise BadTool("A call is required, but there are no tools.", "", "pass tools")
     if not tools or choice == "none":
@@ -114,7 +115,8 @@ def decide(
         return decision
 
 
-def _named(name: str, tools: Sequence[Tool]) -> Tool:
+def named(name: str, tools: Sequence[Tool]) -> Tool:
+    """Return the tool of that name. Raises UnknownTool."""
     found = next((tool for tool in tools if tool.name == name), None)
     if found is None:
         raise UnknownTool(
@@ -160,16 +162,12 @@ def text_of(message: dict) -> str:
 
 
 def _one_stage(request: Request, tools: Sequence[Tool], decision: Decision) -> Steps:
-    options = [_object({"name": {"const": tool.name}, "arguments": tool.engine}) for tool in tools]
+    options = [record({"name": {"const": tool.name}, "arguments": tool.engine}) for tool in tools]
     schema = options[0] if len(options) == 1 else {"anyOf": options}
     said = yield Ask(prompt.call_messages(tools, _whole(request)), schema)
     name, arguments = read_call(said)
     decision.trace.append(f"the model wrote {name}")
-    return _checked(_named(name, tools), arguments, decision)
-
-
-def _object(properties: dict) -> dict:
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return _checked(named(name, tools), arguments, decision)
 
 
 def _whole(request: Request) -> str:
@@ -220,7 +218,7 @@ def _ranked(request: Request, tools: Sequence[Tool]) -> list[tuple[float, Tool, 
 def _let_model_choose(request: Request, close: list, decision: Decision):
     names = [tool.name for _, tool, _ in close]
     said = yield Ask(
-        prompt.name_messages([tool for _, tool, _ in close], _whole(request)), _object({"name": {"enum": names}})
+        prompt.name_messages([tool for _, tool, _ in close], _whole(request)), record({"name": {"enum": names}})
     )
     found = read_json(said)
     name = found.get("name") if isinstance(found, dict) else None
@@ -237,7 +235,7 @@ def _arguments(request: Request, tool: Tool, plan: Plan, choice: str, decision: 
     unsure, written = doubtful(slots, plan), {}
     if unsure:
         form = {name: _held(tool, name, plan.open.get(name) or [], request) for name in unsure}
-        said = yield Ask(prompt.arguments_messages(tool, unsure, _whole(request)), _object(form))
+        said = yield Ask(prompt.arguments_messages(tool, unsure, _whole(request)), record(form))
         written = _written(said, all(name in plan.values for name in unsure))
         decision.trace.append(f"the model read {', '.join(unsure)}")
     values, own = {}, own_words(tool.name, tool.description)

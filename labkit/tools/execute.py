@@ -41,10 +41,15 @@ class Result:
     error: ToolError | None = None
     seconds: float = 0.0
 
+    @classmethod
+    def of_error(cls, error: ToolError, seconds: float = 0.0) -> Result:
+        """Return what a call gives that failed, or was not made: the error's words."""
+        return cls(f"Error: {error.what} {error.why}".strip(), False, None, error, seconds)
+
 
 @dataclass
 class Ledger:
-    """Remembers which calls were begun and which were finished. One ledger a conversation.
+    """Remembers which calls were begun and have not finished. One ledger a conversation.
 
     seconds: time limit of a call. characters: how much of a result the model gets to see. A call that was begun and has no end
     (it hung, or the turn was cancelled) may have happened or not: it is not made again unless the tool is `repeatable`.
@@ -64,7 +69,7 @@ class Ledger:
             value = self.call(tool, arguments)
             return Result(shown(value, self.characters), True, value, None, time.perf_counter() - started)
         except ToolError as error:
-            return Result(f"Error: {error.what} {error.why}".strip(), False, None, error, time.perf_counter() - started)
+            return Result.of_error(error, time.perf_counter() - started)
 
     def call(self, tool: Tool, arguments: dict) -> Any:
         """Return what `tool` returns. Raises BadCall, ToolFailed, ToolTimeout, UnfinishedCall."""
@@ -74,8 +79,7 @@ class Ledger:
             raise BadCall(f"{tool.name} was not called.", "; ".join(problems)[:300], "")
         mark = key(tool.name, arguments)
         self.begin(mark, tool)
-        value = _with_limit(tool, arguments, self.seconds, lambda: self.finish(mark))
-        return value
+        return _with_limit(tool, arguments, self.seconds, lambda: self.finish(mark))
 
     def begin(self, mark: str, tool: Tool) -> None:
         """Note that a call begins. Raises UnfinishedCall if the same one was begun before and not finished."""
@@ -91,11 +95,14 @@ class Ledger:
     def finish(self, mark: str) -> None:
         """Note that a call has come to its end, well or badly."""
         with self._lock:
-            self.begun[mark] = "finished"
+            self.begun.pop(
+                mark, None
+            )  # a ledger that lives as long as an engine's client must not grow with every call
 
     def unfinished(self) -> list[str]:
         """Return the calls that were begun and never finished, as name and arguments."""
-        return [mark for mark, state in self.begun.items() if state == "begun"]
+        with self._lock:
+            return [mark for mark, state in self.begun.items() if state == "begun"]
 
 
 def key(name: str, arguments: dict) -> str:

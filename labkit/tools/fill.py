@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 
 from labkit.tools.numbers import fill_numbers
-from labkit.tools.plan import Plan, Request, Work, slots_of
+from labkit.tools.plan import Plan, Request, Work, simplest, slots_of
 from labkit.tools.schema import check
 from labkit.tools.slots import Slot, name_stems
 from labkit.tools.texts import fill_texts
@@ -35,10 +35,10 @@ DENIALS = {"no", "not", "without", "non", "don't", "doesn't", "isn't", "exclud",
 def fill(tool: Tool, request: Request) -> Plan:
     """Return a Plan for one tool. Deterministic; takes about a millisecond."""
     plan, slots = Plan(), slots_of(tool)
-    _pass(Work(tool, request.text, request.found, plan), slots)
+    _pass(Work(tool, request.searched, request.found, plan), slots)
     if request.earlier:  # what was said before counts only for what must be known
         left = [slot for slot in slots if slot.required and not plan.has(slot)]
-        _pass(Work(tool, request.earlier, request.found_earlier, plan), left)
+        _pass(Work(tool, request.searched_earlier, request.found_earlier, plan), left)
     _in_order(plan)
     _settle(plan)
     _open_what_does_not_fit(tool, plan)
@@ -113,7 +113,7 @@ def _plain_fit(value: object, schema: dict) -> bool:
 
 
 def _fill_enum(slot: Slot, work: Work) -> None:
-    schema = work.tool.properties[slot.name]
+    schema = simplest(work.tool.properties[slot.name])
     values = schema.get("enum") or [schema["const"]]
     said, named = _stems(work.text), []
     for value in values:
@@ -176,7 +176,7 @@ def _akin(one: str, other: str) -> bool:
 
 
 def _fill_array(slot: Slot, work: Work) -> None:
-    schema = work.tool.properties[slot.name]
+    schema = simplest(work.tool.properties[slot.name])
     numeric = schema["items"].get("type") in ("number", "integer")
     values = schema["items"].get("enum")
     if values or schema["items"].get("type") in ("array", "object", "boolean"):
@@ -202,7 +202,7 @@ def _fill_array(slot: Slot, work: Work) -> None:
 
 
 def _fill_object(slot: Slot, work: Work) -> None:
-    schema = work.tool.properties[slot.name]
+    schema = simplest(work.tool.properties[slot.name])
     if not schema["properties"]:
         return
     inner = fill(Tool(work.tool.name, work.tool.description, schema), Request(work.text))

@@ -39,7 +39,7 @@ def _lists(sentence: str) -> Iterator[tuple[list[str], int, int]]:
             piece and run and not numbers_begin
         ):  # too long for an item in the middle: it may be the last one, with more behind it
             run.append(piece)
-        if len(run) > 1 and (found := _trimmed(run, sentence)):
+        if len(run) > 1 and (found := _trimmed(run)):
             yield found
         run = [piece] if piece else []
 
@@ -57,7 +57,7 @@ def _pieces(sentence: str) -> Iterator[tuple[str, int, int]]:
         start = match.end() if match else end
 
 
-def _trimmed(run: list[tuple[str, int, int]], sentence: str) -> tuple[list[str], int, int] | None:
+def _trimmed(run: list[tuple[str, int, int]]) -> tuple[list[str], int, int] | None:
     """Return the run with what does not belong to it cut from its first and last item; None if nothing is left of one."""
     capital = any(NAME.match(piece[0]) for piece in (run[-1], run[1]))
     first, last = _head(run[0][0], capital, run[0][1] == 0), _tail(run[-1][0], capital)

@@ -31,7 +31,7 @@ from agent_framework.exceptions import MiddlewareException
 
 from labkit.errors import ToolError
 from labkit.tools.decide import Decision, decide
-from labkit.tools.execute import Ledger, key
+from labkit.tools.execute import Ledger, Result, key, shown
 from labkit.tools.parallel import decide_all
 from labkit.tools.prompt import answer_messages
 from labkit.tools.talk import Usage, drive_async
@@ -187,7 +187,7 @@ class CallGuard(FunctionMiddleware):
         try:
             ledger.begin(mark, Tool(name, "", {}, repeatable=repeatable))
         except ToolError as error:
-            context.result = f"Error: {error.what} {error.why}"
+            context.result = Result.of_error(error).text
             return
         try:
             await asyncio.wait_for(_run(context, call_next), ledger.seconds)
@@ -236,8 +236,8 @@ async def _awaited(call_next: Next) -> None:
 
 def _cut(result: Any, characters: int) -> Any:
     """Return a result with no more than so many characters of text."""
-    if isinstance(result, str) and len(result) > characters:
-        return f"{result[:characters]} [cut: {characters} of {len(result)} characters]"
+    if isinstance(result, str):
+        return shown(result, characters)
     if isinstance(result, list):
         return [
             Content.from_text(_cut(one.text, characters)) if getattr(one, "type", "") == "text" else one

@@ -12,15 +12,13 @@ from collections.abc import Sequence
 from labkit.tools.candidates import Candidate
 from labkit.tools.plan import Work
 from labkit.tools.slots import Slot, name_stems, number_points
-from labkit.tools.words import stem, table, words
+from labkit.tools.words import stem, words
 
 __all__ = ["fill_numbers"]
 
 SURE = 2.0  # points from which a sign counts as unmistakable: less than that does not fill an optional parameter
 SOME = 1.0
 FRACTION = re.compile(r"rate|fraction|decimal|ratio|probab|yield|return")
-PER_YEAR = re.compile(r"compound|(?:per|a) year|per (?:time )?period")
-SURE_FREQUENCY = 3.0
 DECIMAL = re.compile(r"\bdecimal|\b0\.\d")  # "as a decimal, e.g. 5% is 0.05"
 PERCENT = re.compile(r"percent|%|\bpct\b")
 
@@ -35,30 +33,13 @@ def fill_numbers(slots: Sequence[Slot], work: Work) -> None:
         for j, one in enumerate(pool)
         if _allowed(slot, one)
     ]
-    ordered = list(zip(slots, pool, strict=False)) if _numbered(slots) and len(pool) == len(slots) else []
-    if ordered and all(_allowed(*both) and number_points(*both, work.text, pool) >= 0 for both in ordered):
-        pairs = [(SURE, -i, -i, *both) for i, both in enumerate(ordered)]
     for points, _, _, slot, one in sorted(pairs, key=lambda pair: pair[:3], reverse=True):
         if points >= (SOME if slot.required else SURE) and not work.plan.has(slot) and one not in work.used:
             _take(slot, one, points, work)
-    for slot in slots:
-        if not work.plan.has(slot) and PER_YEAR.search(slot.label):
-            _take_frequency(slot, work)
     for slot in slots:  # what no word decides: in the order in which both are written
         left = [one for one in pool if one not in work.used and _allowed(slot, one)]
         if slot.required and not work.plan.has(slot) and left:
             _take(slot, left[0], 0.5, work)
-
-
-def _take_frequency(slot: Slot, work: Work) -> None:
-    """Take "quarterly" as 4 times a year."""
-    said = next((word for word in words(work.text) if word in table("a_year")), "")
-    if said:
-        work.plan.set(slot, table("a_year")[said], SURE_FREQUENCY)
-
-
-def _numbered(slots: Sequence[Slot]) -> bool:
-    return len(slots) > 2 and all(slot.required and slot.name[-1:].isdigit() for slot in slots)
 
 
 def _counts(one: Candidate, slots: Sequence[Slot], pool: list[Candidate], text: str) -> bool:

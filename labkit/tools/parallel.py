@@ -10,25 +10,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from labkit.tools.decide import Call, Decision, Steps, decide, request_of
+from labkit.tools.decide import CHOICES, Call, Decision, Steps, decide, named, request_of
 from labkit.tools.lists import word_lists
 from labkit.tools.schema import check
 from labkit.tools.tool import Tool
 
 __all__ = ["decide_all", "parts"]
 
-MOST_CALLS = 8
+MOST_CALLS, MOST_PARTS = 8, 16  # more sentences than that are a text to work on, and no list of orders
 BREAK = re.compile(r"(?<=[.?!;])\s+|,?\s+(?:and then|then|and also)\s+")
 
 
 def decide_all(messages: Sequence[dict] | str, tools: Sequence[Tool], choice: str = "auto") -> Steps:
     """Yield Asks and return one Decision like `decide`, with all calls that the request wants (at most eight).
 
-    A sentence that wants none, or lacks something, keeps no other from its call.
+    A sentence that wants none, or lacks something, keeps no other from its call. Raises UnknownTool for a `choice` that is no tool.
     """
+    if choice not in CHOICES:
+        tools, choice = [named(choice, tools)], "required"
     text = messages if isinstance(messages, str) else request_of(messages).text
     sentences = parts(text)
-    if len(sentences) == 1:
+    if len(sentences) == 1 or len(sentences) > MOST_PARTS or choice == "none":
         whole = yield from decide(messages, tools, choice)
         whole.calls = _expanded(whole.calls, text)[:MOST_CALLS]
         return whole

@@ -14,7 +14,9 @@ from labkit.tools.slots import Slot
 from labkit.tools.tool import Tool
 from labkit.tools.words import content, split_name, stem
 
-__all__ = ["Plan", "Request", "Work", "overlap", "slots_of"]
+__all__ = ["Plan", "Request", "Work", "simplest", "slots_of"]
+
+SEARCHED = 8000  # characters: a request has some hundred; the time to search a text grows with its square
 
 
 @dataclass
@@ -42,14 +44,17 @@ class Plan:
 
 @dataclass
 class Request:
-    """What the user said: the `text` to be done now, and what was said `earlier` (used where the text says nothing)."""
+    """What the user said: the `text` to be done now, and what was said `earlier` (used where the text says nothing).
+
+    searched, searched_earlier: as much of each as values are looked for in; the model is shown the whole.
+    """
 
     text: str
     earlier: str = ""
 
     def __post_init__(self):
-        self.found = find(self.text)
-        self.found_earlier = find(self.earlier) if self.earlier else []
+        self.searched, self.searched_earlier = self.text[:SEARCHED], self.earlier[:SEARCHED]
+        self.found, self.found_earlier = find(self.searched), find(self.searched_earlier)
 
 
 @dataclass
@@ -64,12 +69,7 @@ class Work:
 
     def free(self, *kinds: str) -> list[Candidate]:
         """Return the candidates of these kinds that lie on nothing used."""
-        return [one for one in self.found if one.kind in kinds and not any(overlap(one, other) for other in self.used)]
-
-
-def overlap(one: Candidate, other: Candidate) -> bool:
-    """Whether two candidates share some text."""
-    return one.start < other.end and other.start < one.end
+        return [one for one in self.found if one.kind in kinds and not any(one.overlaps(other) for other in self.used)]
 
 
 def slots_of(tool: Tool) -> list[Slot]:
@@ -77,11 +77,16 @@ def slots_of(tool: Tool) -> list[Slot]:
     return [_slot(name, schema, name in tool.required) for name, schema in tool.properties.items()]
 
 
-def _slot(name: str, schema: dict, required: bool) -> Slot:
-    kind = schema["anyOf"][0].get("type", "") if schema.get("anyOf") else schema.get("type", "")
-    listed = schema.get("items") or {}
+def simplest(schema: dict) -> dict:
+    """Return the first of several alternatives of a parameter; of one that has none, its schema as it is."""
+    return simplest(schema["anyOf"][0]) if schema.get("anyOf") else schema
+
+
+def _slot(name: str, whole: dict, required: bool) -> Slot:
+    schema = simplest(whole)
+    kind, listed = schema.get("type", ""), schema.get("items") or {}
     values = tuple(map(str, schema["enum"] if "enum" in schema else [schema["const"]] if "const" in schema else ()))
-    about = schema.get("description")
+    about = whole.get("description") or schema.get("description")
     limits = (_number(schema.get("minimum")), _number(schema.get("maximum")))
     return Slot(name, (kind, about if isinstance(about, str) else "", values, *limits), required, "enum" in listed)
 

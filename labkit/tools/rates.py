@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from labkit.errors import BadCall, ConfigError, LabkitError, RequestError
+from labkit.errors import BadCall, ConfigError, LabkitError, RequestError, ToolError
 from labkit.intervals import Rate
-from labkit.tools.decide import Call, Decision
+from labkit.progress import Progress, silent
+from labkit.tools.decide import Call, Decision, named
 from labkit.tools.items import KINDS, Item, items, right_arguments
 from labkit.tools.reading import read_arguments
 from labkit.tools.schema import check
@@ -28,7 +29,6 @@ from labkit.tools.talk import Usage, call
 __all__ = ["MODES", "Measured", "Outcome", "Rate", "judge", "measure"]
 
 MODES = ("native", "schema", "two-stage")
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Measured:
 
 
 def measure(
-    endpoint: Any, half: str = "dev", mode: str = "two-stage", limit: int = 0, progress: Progress | None = None
+    endpoint: Any, half: str = "dev", mode: str = "two-stage", limit: int = 0, progress: Progress = silent
 ) -> Measured:
     """Return the rates of `mode` on a half of the items (the first `limit` of each kind, if given).
 
@@ -104,10 +104,9 @@ def measure(
         )
     chosen = _limited(items(half), limit)
     outcomes = []
-    for number, item in enumerate(chosen):
+    for number, item in enumerate(chosen, 1):
         outcomes.append(_outcome(endpoint, item, mode))
-        if progress:
-            progress(f"{mode}", number + 1, len(chosen))
+        progress(mode, number, len(chosen))
     return _measured(mode, half, outcomes)
 
 
@@ -140,24 +139,16 @@ def native(endpoint: Any, item: Item, usage: Usage) -> Decision:
     except RequestError as refusal:  # some engines refuse what their model did not manage
         decision.error = BadCall("The engine refused.", refusal.what, "")
         return decision
-    usage.asks, usage.seconds = 1, time.perf_counter() - started
-    if reply.usage:
-        usage.prompt_tokens, usage.completion_tokens = reply.usage.prompt_tokens, reply.usage.completion_tokens
+    usage.add(reply.usage, time.perf_counter() - started)
     calls = reply.choices[0].message.tool_calls or []
     try:
-        decision.calls = [_native_call(item, one.function.name, one.function.arguments) for one in calls[:1]]
-    except BadCall as error:
+        written = [one.function for one in calls[:1]]
+        decision.calls = [Call(named(one.name, item.tools), read_arguments(one.arguments)) for one in written]
+    except ToolError as error:
         decision.error = error
     if not calls and not item.abstain:
         decision.error = BadCall("A call was required, and none came.", "", "")
     return decision
-
-
-def _native_call(item: Item, name: str, arguments: Any) -> Call:
-    tool = next((tool for tool in item.tools if tool.name == name), None)
-    if tool is None:
-        raise BadCall(f"There is no tool {name!r}.", "", "")
-    return Call(tool, read_arguments(arguments))
 
 
 def judge(item: Item, decision: Decision, seconds: float = 0.0, usage: Usage | None = None) -> Outcome:

@@ -9,7 +9,6 @@ Taught in notebook 04, section "Two stages".
 
 from __future__ import annotations
 
-import math
 import re
 import tomllib
 from functools import cache, lru_cache
@@ -56,13 +55,7 @@ def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:
     asked_stems = {stem(word) for word in content(request.text)}
     if HOW_MANY.search(request.text):
         asked, asked_stems = (*asked, "convert"), asked_stems | {stem("convert")}
-    near = alike(asked, (*head, *body)) if asked and (head or body) else None
-    if near is None:
-        near_head = near_body = near_asked = [0.0]
-    else:
-        columns, rows = near.max(axis=0), near.max(axis=1)
-        near_head, near_body = columns[: len(head)] if head else [0.0], columns[len(head) :] if body else [0.0]
-        near_asked = rows
+    near_head, near_body, near_asked = _nearness(asked, head, body)
     head_stems, all_stems = {stem(word) for word in head}, {stem(word) for word in (*head, *body)}
     own_stems = {stem(word) for word in asked}
     required = tool.required
@@ -81,6 +74,15 @@ def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:
         _mean(near_asked),
         _value_near(tool, plan),
     ]
+
+
+def _nearness(asked: tuple[str, ...], head: tuple[str, ...], body: tuple[str, ...]) -> tuple:
+    """Return how near each word of the name, of the description, and of the request comes to the nearest on the other side."""
+    if not asked or not (head or body):
+        return [0.0], [0.0], [0.0]
+    near = alike(asked, (*head, *body))
+    columns = near.max(axis=0)
+    return columns[: len(head)] if head else [0.0], columns[len(head) :] if body else [0.0], near.max(axis=1)
 
 
 def _likely(plan: Plan) -> dict:
@@ -122,8 +124,3 @@ def _asked(text: str, values: tuple[str, ...]) -> tuple[str, ...]:
     taken = {word for value in values for word in content(value)}
     left = tuple(word for word in content(text) if word not in taken)
     return left or tuple(content(text))
-
-
-def logistic(x: float) -> float:
-    """Return the probability of log-odds `x`."""
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, x))))

@@ -10,17 +10,37 @@ Taught in notebook 04, sections "Token masks" and "Checks after".
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from labkit.errors import BadTool, ConfigError
 
-__all__ = ["MAX_ITEMS", "MAX_LENGTH", "check", "engine_schema", "lint", "longest", "normalise"]
+__all__ = [
+    "MAX_ITEMS",
+    "MAX_LENGTH",
+    "check",
+    "engine_schema",
+    "lint",
+    "longest",
+    "normalise",
+    "record",
+    "response_format",
+]
 
-MAX_LENGTH, MAX_ITEMS, MAX_DEPTH = 200, 8, 12
+MAX_LENGTH, MAX_ITEMS, MAX_DEPTH, MAX_NODES = 200, 8, 12, 1000
 MAX_NUMBER = 10**12  # where a schema sets no limit: a tiny model may write zeros until its tokens end
 ALIASES = {"dict": "object", "float": "number", "double": "number", "tuple": "array", "list": "array", "int": "integer",
            "str": "string", "bool": "boolean", "hashmap": "object", "long": "integer", "char": "string"}  # fmt: skip
 TYPES = {"object", "array", "string", "number", "integer", "boolean", "null"}
+PARTS = {"object": ("properties", "required"), "array": ("items",)}  # words that make sense in this type alone
+LIMITS = {
+    "minimum": (int, float),
+    "maximum": (int, float),
+    "minItems": int,
+    "maxItems": int,
+    "minLength": int,
+    "maxLength": int,
+}
 # What engines hold while the model writes. Everything else is checked afterwards.
 HELD = {"type", "enum", "const", "properties", "required", "items", "minimum", "maximum", "minItems", "maxItems",
         "minLength", "maxLength", "anyOf", "additionalProperties"}  # fmt: skip
@@ -29,90 +49,142 @@ HELD = {"type", "enum", "const", "properties", "required", "items", "minimum", "
 def normalise(schema: Any, name: str) -> dict:
     """Return the schema of a tool's parameters with every $ref put in place and optional parameters by absence, not null.
 
-    Raises BadTool if it is recursive, no object, deeper than 12 levels, or not a schema at all.
+    Raises BadTool if it is recursive, no object, deeper than 12 levels, of over 1000 parts, or not a schema at all.
     """
     if not isinstance(schema, dict):
         raise BadTool(f"The parameters of {name} are no JSON schema.", f"they are a {type(schema).__name__}", "")
-    plain = _plain({"type": "object", **schema}, schema.get("$defs") or schema.get("definitions") or {}, (), name)
+    defs = schema.get("$defs") or schema.get("definitions") or {}
+    plain = _plain({"type": "object", **schema}, (), _Whole(name, defs if isinstance(defs, dict) else {}))
     if plain.get("type") != "object":
         raise BadTool(f"The parameters of {name} are no object.", f"their type is {plain.get('type')!r}", "")
     return plain
 
 
-def _plain(node: Any, defs: dict, above: tuple, name: str) -> dict:
+@dataclass
+class _Whole:
+    """The schema that a node belongs to: the tool's name, its definitions, and how many nodes it has had so far."""
+
+    name: str
+    defs: dict
+    nodes: int = 0
+
+
+def _plain(node: Any, above: tuple, whole: _Whole) -> dict:
+    whole.nodes += 1
+    if whole.nodes > MAX_NODES:  # references within references: three kilobytes can stand for gigabytes
+        raise BadTool(
+            f"The schema of {whole.name} has over {MAX_NODES} parts.", "no model could fill it", "make it smaller"
+        )
     if node is True or node == {}:
         return {}
     if not isinstance(node, dict):
-        raise BadTool(f"The schema of {name} holds {node!r} where a schema belongs.", "", "")
+        raise BadTool(f"The schema of {whole.name} holds {node!r} where a schema belongs.", "", "")
     if len(above) > MAX_DEPTH:
         raise BadTool(
-            f"The schema of {name} is deeper than {MAX_DEPTH} levels.", "a small model cannot fill it", "flatten it"
+            f"The schema of {whole.name} is deeper than {MAX_DEPTH} levels.",
+            "a small model cannot fill it",
+            "flatten it",
         )
     if "$ref" in node:
-        return _follow(node, defs, above, name)
+        return _follow(node, above, whole)
     node = {
         key: value for key, value in node.items() if key not in ("$defs", "definitions", "title", "$schema", "default")
     }
     for word in ("anyOf", "oneOf"):
         if word in node:
-            return _alternatives(node, word, defs, above, name)
-    if isinstance(node.get("allOf"), list) and len(node["allOf"]) == 1:
+            return _alternatives(node, word, above, whole)
+    if "allOf" in node:
         rest = {key: value for key, value in node.items() if key != "allOf"}
-        return _plain({**rest, **node["allOf"][0]}, defs, above, name)
-    return _by_type(node, defs, (*above, ""), name)
+        parts = _schemas(node["allOf"], whole.name)
+        return _plain(
+            _merged([rest, *(_follow(one, above, whole) if "$ref" in one else one for one in parts)]), above, whole
+        )
+    return _by_type(node, (*above, ""), whole)
 
 
-def _follow(node: dict, defs: dict, above: tuple, name: str) -> dict:
+def _follow(node: dict, above: tuple, whole: _Whole) -> dict:
     ref = node["$ref"]
     key = str(ref).rpartition("/")[2]
     if ref in above:
         raise BadTool(
-            f"The schema of {name} contains itself ({key}).", "no end to what the model might write", "flatten it"
+            f"The schema of {whole.name} contains itself ({key}).", "no end to what the model might write", "flatten it"
         )
-    if key not in defs:
-        raise BadTool(f"The schema of {name} points to {ref!r}, which is not in it.", "", "")
+    if key not in whole.defs:
+        raise BadTool(f"The schema of {whole.name} points to {ref!r}, which is not in it.", "", "")
     rest = {word: value for word, value in node.items() if word != "$ref"}
-    return {**_plain(defs[key], defs, (*above, ref), name), **{w: v for w, v in rest.items() if w == "description"}}
+    return {**_plain(whole.defs[key], (*above, ref), whole), **{w: v for w, v in rest.items() if w == "description"}}
 
 
-def _alternatives(node: dict, word: str, defs: dict, above: tuple, name: str) -> dict:
+def _merged(parts: list[dict]) -> dict:
+    """Return one schema of several that must all hold; of two that say the same word the later counts, but for the parameters."""
+    found = {word: value for part in parts for word, value in part.items()}
+    inner = [part["properties"] for part in parts if isinstance(part.get("properties"), dict)]
+    needed = [part["required"] for part in parts if isinstance(part.get("required"), list)]
+    if inner:
+        found["properties"] = {name: one for properties in inner for name, one in properties.items()}
+    if needed:
+        found["required"] = [name for names in needed for name in names]
+    return found
+
+
+def _alternatives(node: dict, word: str, above: tuple, whole: _Whole) -> dict:
     rest = {key: value for key, value in node.items() if key != word}
-    options = [one for one in _list(node[word], name) if one != {"type": "null"}]
-    if len(options) == 1:
-        return _plain({**rest, **options[0]}, defs, above, name)
+    options = [one for one in _schemas(node[word], whole.name) if one != {"type": "null"}]
+    if len(options) < 2:  # of nothing but null nothing is left: it is absent, or it is anything
+        return _plain({**rest, **options[0]}, above, whole) if options else {}
     kept = {key: rest[key] for key in ("description",) if key in rest}
-    return {**kept, "anyOf": [_plain(option, defs, (*above, ""), name) for option in options]}
+    return {**kept, "anyOf": [_plain(option, (*above, ""), whole) for option in options]}
 
 
-def _by_type(node: dict, defs: dict, above: tuple, name: str) -> dict:
+def _by_type(node: dict, above: tuple, whole: _Whole) -> dict:
     kind = node.get("type")
     if isinstance(kind, list):
         kinds = [one for one in kind if one != "null"]
         if len(kinds) != 1:
-            return _plain({"anyOf": [{**node, "type": one} for one in kinds]}, defs, above, name) if kinds else {}
+            return _plain({"anyOf": [{**node, "type": one} for one in kinds]}, above, whole) if kinds else {}
         kind = kinds[0]
-    kind = ALIASES.get(kind, kind) if isinstance(kind, str) else kind
-    if kind == "any":
-        kind = None
-    if kind is not None and kind not in TYPES:
-        raise BadTool(f"The schema of {name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
-    if kind is None and "properties" in node:
-        kind = "object"
+    kind = _kind(kind, node, whole.name)
+    for word in PARTS.keys() - {kind}:
+        node = {key: value for key, value in node.items() if key not in PARTS[word]}
+    _limits(node, whole.name)
     plain = {**node, "type": kind} if kind else {key: value for key, value in node.items() if key != "type"}
     if kind == "object":
         properties = node.get("properties") or {}
         if not isinstance(properties, dict):
-            raise BadTool(f"The schema of {name} has properties that are no object.", "", "")
-        plain["properties"] = {str(key): _plain(value, defs, above, name) for key, value in properties.items()}
-        required = _list(node.get("required") or [], name)
+            raise BadTool(f"The schema of {whole.name} has properties that are no object.", "", "")
+        plain["properties"] = {str(key): _plain(value, above, whole) for key, value in properties.items()}
+        required = _list(node.get("required") or [], whole.name)
         plain["required"] = [key for key in plain["properties"] if key in required]
         plain["additionalProperties"] = False
     if kind == "array":
         items = node.get("items", {})
-        plain["items"] = _plain(items[0] if isinstance(items, list) and items else items or {}, defs, above, name)
-    if "enum" in plain and not _list(plain["enum"], name):
-        raise BadTool(f"The schema of {name} has an enum without values.", "nothing would fit it", "")
+        plain["items"] = _plain(items[0] if isinstance(items, list) and items else items or {}, above, whole)
+    if "enum" in plain and not _list(plain["enum"], whole.name):
+        raise BadTool(f"The schema of {whole.name} has an enum without values.", "nothing would fit it", "")
     return plain
+
+
+def _kind(said: Any, node: dict, name: str) -> str | None:
+    """Return the type that a schema means by what it says, or by the words that it uses; None if anything will do."""
+    kind = ALIASES.get(said, said) if isinstance(said, str) else said
+    if kind is None or kind == "any":
+        return "object" if "properties" in node else "array" if "items" in node else None
+    if not isinstance(kind, str) or kind not in TYPES:
+        raise BadTool(f"The schema of {name} has the type {kind!r}.", f"there are {', '.join(sorted(TYPES))}", "")
+    return kind
+
+
+def _limits(node: dict, name: str) -> None:
+    for word in LIMITS.keys() & node.keys():
+        if not isinstance(node[word], LIMITS[word]) or isinstance(node[word], bool) or node[word] != node[word]:
+            raise BadTool(f"The schema of {name} has {word} = {node[word]!r}."[:200], "a number belongs there", "")
+
+
+def _schemas(value: Any, name: str) -> list[dict]:
+    found = _list(value, name)
+    if not found or not all(isinstance(one, dict) for one in found):
+        raise BadTool(f"The schema of {name} holds {value!r} where schemas belong."[:200], "", "")
+    return found
 
 
 def _list(value: Any, name: str) -> list:
@@ -184,6 +256,16 @@ def check(value: Any, schema: dict) -> list[str]:
     except (jsonschema.SchemaError, jsonschema.exceptions.UnknownType, TypeError, ValueError, KeyError) as error:
         return [f"the schema itself is wrong: {error}"]
     return [f"{'.'.join(map(str, error.absolute_path)) or 'the call'}: {error.message[:160]}" for error in errors]
+
+
+def record(properties: dict) -> dict:
+    """Return the schema of an object with exactly these properties."""
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def response_format(name: str, schema: dict) -> dict:
+    """Return the `response_format` of a chat request whose answer is held to `schema`."""
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 def lint(schema: dict) -> list[str]:

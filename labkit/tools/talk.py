@@ -35,6 +35,14 @@ class Usage:
     completion_tokens: int = 0
     seconds: float = 0.0
 
+    def add(self, tokens: Any, seconds: float) -> None:
+        """Count one answer that took `seconds`. tokens: a Reply, the openai client's `usage`, or None if nobody counted."""
+        self.asks += 1
+        self.seconds += seconds
+        if tokens:
+            self.prompt_tokens += tokens.prompt_tokens
+            self.completion_tokens += tokens.completion_tokens
+
 
 @dataclass
 class Answer:
@@ -77,10 +85,7 @@ def drive(endpoint: Any, steps: Generator[Ask, str, Decision], usage: Usage | No
         except StopIteration as end:
             return end.value
         reply = endpoint.chat(ask.messages, **ask.parameters())
-        usage.asks += 1
-        usage.prompt_tokens += reply.prompt_tokens
-        usage.completion_tokens += reply.completion_tokens
-        usage.seconds += reply.seconds
+        usage.add(reply, reply.seconds)
         said = reply.text
 
 
@@ -103,11 +108,7 @@ async def _ask(client: Any, endpoint: Any, ask: Ask, usage: Usage) -> str:
     started = time.perf_counter()
     with endpoint._translated_errors():
         reply = await client.chat.completions.create(model=endpoint.model, messages=ask.messages, **ask.parameters())
-    usage.asks += 1
-    usage.seconds += time.perf_counter() - started
-    if reply.usage:
-        usage.prompt_tokens += reply.usage.prompt_tokens
-        usage.completion_tokens += reply.usage.completion_tokens
+    usage.add(reply.usage, time.perf_counter() - started)
     return reply.choices[0].message.content or ""
 
 
@@ -133,17 +134,16 @@ def answer(
         return Answer(decision.question, decision, usage=usage)
     results = [(ledger or Ledger()).run(one.tool, one.arguments) for one in decision.calls]
     if decision.error:
-        results.append(Result(f"Error: {decision.error.what} {decision.error.why}", False, error=decision.error))
+        results.append(Result.of_error(decision.error))
     asked = answer_messages(request_of(messages).text, [one.text for one in results]) if results else messages
     try:
         reply = endpoint.chat(asked, max_tokens=max_tokens)
     except RequestError:
         if not results:
             raise
-        return Answer(
-            "\n".join(one.text for one in results), decision, results, usage
-        )  # the result is worth more than no answer
-    usage.seconds += reply.seconds
+        # The result is worth more than no answer.
+        return Answer("\n".join(one.text for one in results), decision, results, usage)
+    usage.add(reply, reply.seconds)
     return Answer(reply.text, decision, results, usage)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from labkit.tools.candidates import Candidate
-from labkit.tools.plan import Work, overlap, own_words
+from labkit.tools.plan import Work, own_words
 from labkit.tools.slots import Slot, is_strict, shape, text_points
 from labkit.tools.tool import Tool
 from labkit.tools.words import split_name, stem, table
@@ -42,7 +42,7 @@ def fill_texts(slots: Sequence[Slot], work: Work) -> None:
     done: list[Candidate] = []
     # Who takes only one kind of value chooses first: a sentence must not swallow the time in it.
     for points, slot, one in sorted(scored, key=lambda row: not is_strict(row[1])):
-        if work.plan.has(slot) or points < _needed(slot) or any(overlap(one, other) for other in done):
+        if work.plan.has(slot) or points < _needed(slot) or any(one.overlaps(other) for other in done):
             continue
         siblings = sum(s.required and s is not slot and not work.plan.has(s) and shape(s) == shape(slot) for s in slots)
         options = _options(points, slot, one, scored, done, siblings)
@@ -66,10 +66,10 @@ def _options(
 
     siblings: how many parameters of the same kind wait too. As many rivals are theirs: two cities for two parameters are no doubt.
     """
-    ours = [(p, c) for p, s, c in scored if s is slot and c is not one and not any(overlap(c, o) for o in done)]
-    apart = [(p, c) for p, c in ours if not overlap(c, one)]
+    ours = [(p, c) for p, s, c in scored if s is slot and c is not one and not any(c.overlaps(o) for o in done)]
+    apart = [(p, c) for p, c in ours if not c.overlaps(one)]
     doubt = len(apart) > siblings and points - apart[siblings][0] < CLEAR
-    doubt = doubt or any(overlap(c, one) and points - p < CLEAR for p, c in ours)
+    doubt = doubt or any(c.overlaps(one) and points - p < CLEAR for p, c in ours)
     if not doubt or not slot.required or points >= CERTAIN:
         return [str(one.value)]
     close = [one, *(c for p, c in ours if points - p < 2 * CLEAR)]
@@ -86,13 +86,13 @@ def _pool(work: Work, stems: frozenset[str]) -> list[Candidate]:
     pool = [
         one for one in every if one.kind not in ("percent", "numbers", "words") and str(one.value).lower() not in taken
     ]
-    pool = [one for one in pool if one.kind == "quoted" or not any(_within(one, other) for other in quoted)]
+    pool = [one for one in pool if one.kind == "quoted" or not any(one.within(other) for other in quoted)]
     names = [one for one in pool if one.kind == "name"]  # no piece of a name, but for names within names
-    pool = [one for one in pool if one.kind != "chunk" or not any(_within(one, other) for other in names)]
+    pool = [one for one in pool if one.kind != "chunk" or not any(one.within(other) for other in names)]
     return [
         one
         for one in pool
-        if not any(overlap(one, other) for other in used) and not (one.kind == "number" and one in work.used)
+        if not any(one.overlaps(other) for other in used) and not (one.kind == "number" and one in work.used)
     ]
 
 
@@ -106,10 +106,6 @@ def _parameter_words(tool: Tool) -> frozenset[str]:
 def _stems_of(names: tuple[str, ...], values: tuple[str, ...]) -> frozenset[str]:
     said = [part for name in names for part in split_name(name)]
     return frozenset(stem(word) for word in (*said, *(part for value in values for part in value.split())))
-
-
-def _within(one: Candidate, other: Candidate) -> bool:
-    return other.start <= one.start and one.end <= other.end
 
 
 def _long(chunks: list[Candidate], found: list[Candidate]) -> Iterator[Candidate]:

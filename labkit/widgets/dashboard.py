@@ -129,7 +129,7 @@ class Dashboard(Card):
         self.view.value = self._now()
 
     def _now(self) -> str:
-        return dashboard_html(list(self.monitor.samples)[-POINTS:], self.monitor.health(), self.monitor.alerts.firing)
+        return dashboard_html(self.monitor.samples[-POINTS:], self.monitor.health(), self.monitor.alerts.firing)
 
 
 def _figures(sample: Sample | None) -> list[tuple[str, str]]:

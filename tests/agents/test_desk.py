@@ -1,12 +1,13 @@
 """The service desk's tools do real work on a real database."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from labkit.agents import shop
 from labkit.agents.desk import Desk
-from labkit.errors import CourseError
+from labkit.errors import ConfigError, CourseError
 from labkit.tools import Ledger, as_tools
 
 
@@ -67,6 +68,24 @@ def test_a_file_keeps_what_was_written(tmp_path):
     again = Desk(tmp_path / "shop.db")
     assert again.tickets()[-1]["issue"] == "Kept." and len(again.tickets()) == 3
     again.close()
+
+
+def test_a_file_that_nobody_finished_is_filled_and_one_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "shop.db").touch()  # what is left when the process ends between opening and filling
+    desk = Desk(tmp_path / "shop.db")
+    assert desk.lookup_order_status("1002")["thing"] == "boots"
+    desk.close()
+    (tmp_path / "other.db").write_text("no database at all, but a text of some length")
+    with pytest.raises(ConfigError, match="is no desk"):
+        Desk(tmp_path / "other.db")
+
+
+def test_two_that_open_a_new_file_at_once_fill_it_once(tmp_path):
+    with ThreadPoolExecutor(4) as pool:
+        desks = list(pool.map(lambda _: Desk(tmp_path / "shop.db"), range(4)))
+    assert [len(desk.tickets()) for desk in desks] == [2] * 4
+    for desk in desks:
+        desk.close()
 
 
 def test_many_threads_write_at_once(desk):

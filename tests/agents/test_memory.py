@@ -209,7 +209,8 @@ def test_a_file_keeps_it_and_a_damaged_one_is_a_typed_error(tmp_path):
     again = Memory(fits, 100, file=file)
     assert again.messages == first.messages and again.facts == {"name": "Ada"} and again.open_calls() == []
     assert [one.name for one in file.parent.iterdir()] == ["talk.json"]
-    for damage in ("{", "[]", '{"messages": [1], "facts": {}}', '{"messages": [], "facts": 3}'):
+    orphan = '{"messages": [{"role": "tool", "content": "x"}], "facts": {}}'
+    for damage in ("{", "[]", '{"messages": [1], "facts": {}}', '{"messages": [], "facts": 3}', orphan):
         file.write_text(damage)
         with pytest.raises(ConfigError) as error:
             Memory(fits, 100, file=file)

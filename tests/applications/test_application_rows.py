@@ -60,6 +60,12 @@ def broken(**changes):
         (broken(tools={f"{name}_{i}": row for i in (1, 2) for name, row in broken()["tools"].items()}), "10 tools are more"),
         (broken(role="trader"), "no role trader"),
         (broken(tools={**broken()["tools"], "get_price": {"does": "x", "sequel": "select 1"}}), "did you mean sql"),
+        (broken(tools={**broken()["tools"], "get_price": {"does": "x", "says": "y"}}), "tools.get_price lacks sql"),
+        (broken(tools=["get_price"]), "tools: ['get_price'] is not of type 'object'"),
+        (broken(records={"price": []}), "records.price: [] "),
+        (broken(attacks=[{"place": "inputs", "text": "x"}]), "attacks.0.place: 'inputs' is not one of"),
+        (broken(items=[["Buy NLT."]]), "items.0: ['Buy NLT.'] is too short"),
+        (5, "it: 5 is not of type 'object'"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_work_says_what_is_wrong(row, words):
@@ -77,6 +83,24 @@ def test_sql_and_items_are_looked_at_before_anybody_asks():
     with pytest.raises(ConfigError) as caught:
         _ = Application("mine", broken(items=[["Buy NLT.", "buy", {}]])).items
     assert "Buy NLT." in str(caught.value)
+
+
+def test_only_the_desk_s_own_tools_can_be_taken_from_it():
+    tools, roles = {"close": {"desk": True, "says": "x"}}, {"owner": {"tools": ["close"]}, "boss": {}}
+    app = Application("mine", broken(tools=tools, roles=roles, role="owner", approver="boss"))
+    with pytest.raises(ConfigError, match="no tool close; there are lookup_customer"):
+        app.tools()
+
+
+def test_records_go_by_the_names_of_their_columns():
+    shares = [{"symbol": "NLT", "name": "Northlight"}, {"name": "Pinewood", "symbol": "PNW"}, {"symbol": "OAK"}]
+    tool = {"does": "Find a share.", "parameters": {"symbol": {"type": "string"}}, "says": "{name}",
+            "sql": "select name from share where symbol = :symbol"}  # fmt: skip
+    row = broken(
+        records={"share": shares}, tools={"find": tool}, roles={"owner": {"tools": ["find"]}, "boss": {}}, items=[]
+    )
+    (find,) = Application("mine", {**row, "role": "owner", "approver": "boss"}).tools()
+    assert [find.function(symbol=one["symbol"]) for one in shares] == ["Northlight", "Pinewood", "None"]
 
 
 def test_an_unknown_name_and_a_broken_file_say_so(tmp_path):

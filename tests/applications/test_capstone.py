@@ -36,6 +36,15 @@ def test_nothing_that_a_spec_says_raises(odd):
     assert not examine(odd, never).ok
 
 
+@pytest.mark.parametrize("part", list(WHOLE))
+@pytest.mark.parametrize(
+    "odd", [5, True, "size", [], [5], [{}], {"input": 5}, {"input": [[]]}, {"requests": 10**9, "callers": 2}]
+)
+def test_a_part_of_another_kind_is_missing_and_the_rest_is_there(part, odd):
+    lacking = set(lacks({**WHOLE, part: odd}))
+    assert part in lacking and lacking <= {part, "tools"}, "no application, no tools of it"
+
+
 def test_an_unfinished_spec_starts_no_engine_and_keeps_what_is_reached(tmp_path, monkeypatch):
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
     first = capstone({**WHOLE, "tools": []}, never)

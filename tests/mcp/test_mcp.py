@@ -107,14 +107,13 @@ def refuses() -> str:
     raise CourseError("Closed on Sundays.", "", "")
 
 
-def chatty() -> str:
-    """Print, where the protocol's messages go."""
-    print("this is no JSON-RPC message")
-    return "said"
+def silent() -> str:
+    """Find nothing, and say so in no words."""
+    return ""
 
 
 def test_types_survive_and_failures_have_words():
-    made = server([shapes, slow, huge, broken, refuses], name="shapes", seconds=0.5)
+    made = server([shapes, slow, huge, broken, refuses, silent], name="shapes", seconds=0.5)
     with Toolbox(made) as box:
         given = {"size": 3, "kind": "round", "points": [1.5, 2]}
         assert json.loads(box.call("shapes", **given)) == given
@@ -123,7 +122,7 @@ def test_types_survive_and_failures_have_words():
             box.call("shapes", size="three", kind="round")
         with pytest.raises(ToolFailed, match="did not end within"):
             box.call("slow")
-        assert len(box.call("huge")) < 5000
+        assert len(box.call("huge")) < 5000 and box.call("silent") == ""
         with pytest.raises(ToolFailed, match="KeyError"):
             box.call("broken")
         with pytest.raises(ToolFailed, match="Closed on Sundays"):

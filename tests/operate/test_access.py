@@ -15,7 +15,7 @@ from labkit.operate.audit import AuditLog
 from labkit.operate.chain import verify
 from labkit.operate.policy import Caller, Policy
 from labkit.tools import Ledger, as_tool
-from labkit.tools import answer as tool_answer
+from labkit.tools import call as tool_call
 
 PROMPTS = tomllib.loads(Path(__file__).with_name("forbidden_prompts.toml").read_text(encoding="utf-8"))["prompt"]
 POLICY = """
@@ -114,14 +114,20 @@ def test_the_same_calls_reach_it_with_the_right(reached):
 
 
 def test_no_prompt_reaches_a_tool_through_a_real_model(endpoint, reached):
-    some, allowed = PROMPTS[:4], Reached()
-    for one in some:
-        tool_answer(endpoint, one["text"], list(guarded(VISITOR, reached).values()))
+    """Every prompt is decided by the real model and what it wants is executed; only the answer in words is left out."""
+    wanted, visitor = [], guarded(VISITOR, reached)
+    for one in PROMPTS:
+        calls = tool_call(endpoint, one["text"], list(visitor.values())).calls
+        wanted += [(call, Ledger().run(call.tool, call.arguments)) for call in calls]
     assert {name for name, _ in reached} <= {"access_knowledge_base"}
-    desk = Approvals(Policy.read(POLICY), ask=lambda pending: EVA)
-    for one in some[1:2]:  # else nothing was shown: the model does call these
-        tool_answer(endpoint, one["text"], list(guarded(CLERK, allowed, approvals=desk).values()))
-    assert {name for name, _ in allowed} - {"access_knowledge_base"}
+    risky = [(call, result) for call, result in wanted if call.tool.name != "access_knowledge_base"]
+    assert len(risky) > len(PROMPTS) / 2, "else little was shown: the model does call these"
+    assert all(isinstance(result.error, Denied) for _, result in risky)
+    desk, allowed = Approvals(Policy.read(POLICY), ask=lambda pending: EVA), Reached()
+    clerk = guarded(CLERK, allowed, approvals=desk)
+    for call, _ in risky:
+        Ledger().run(clerk[call.tool.name], call.arguments)
+    assert len(allowed) == len(risky), "with the right, the very same calls are made"
 
 
 def test_agent_framework_asks_before_it_executes(endpoint, reached):

@@ -48,7 +48,9 @@ def test_all_thresholds_of_the_module_are_there():
 def test_it_fires_beyond_the_threshold_and_says_so(name, metric, threshold, severity):
     rule = RULES[name]
     alerts = Alerts([rule])
+    before = alerts.events
     events = fed(alerts, metric, threshold * 1.01, 200)
+    assert before == () and alerts.events == tuple(events), "what somebody reads meanwhile stays as it was"
     assert states(events) == [(name, "pending"), (name, "firing")]
     (firing,) = alerts.firing
     assert firing.severity == severity and firing.at == rule.for_seconds and firing.value > threshold

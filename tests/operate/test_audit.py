@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from labkit import disk
 from labkit.errors import AuditBroken, AuditError, ConfigError, NoSpace
 from labkit.operate.audit import AuditLog
-from labkit.operate.chain import Head, head_file, seal_entry, seal_head, verify
+from labkit.operate.chain import Head, alone, head_file, seal_entry, seal_head, verify
 
 KEY = b"a key that nobody else has"
 
@@ -350,3 +351,13 @@ def test_the_command_verifies_and_shows(tmp_path):
     assert bad.exit_code == 1 and "Line 2" in bad.stdout
     halted = run.invoke(app, ["show", str(log.file)])
     assert isinstance(halted.exception, AuditBroken) and "clerk-0" in halted.stdout
+
+
+def test_nobody_waits_for_ever_for_a_log_that_another_holds(tmp_path):
+    log = AuditLog(tmp_path / "audit.jsonl")
+    log.append("begin")
+    with disk.one_writer(log.file), pytest.raises(AuditError, match="is busy"), alone(log.file, 0.1):
+        raise AssertionError("two have it at once")
+    with alone(log.file, 0.1):
+        pass
+    assert verify(log.file).entries == 1

@@ -66,7 +66,7 @@ def test_without_a_current_sample_nothing_is_claimed(monitor):
         assert not [name for name in scraped(exporter) if name.startswith("labkit_")]
         sample = monitor.sample()
         assert "labkit_up" in scraped(exporter)
-        monitor.samples.append(dataclasses.replace(sample, at=time.monotonic() - 31))
+        monitor.samples += (dataclasses.replace(sample, at=time.monotonic() - 31),)
         assert not [name for name in scraped(exporter) if name.startswith("labkit_")]
 
 

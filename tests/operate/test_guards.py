@@ -5,10 +5,11 @@ import json
 import random
 
 import pytest
+from unbounded_repetition import unbounded
 
 from labkit.errors import Blocked, ConfigError
 from labkit.operate import credentials, pii
-from labkit.operate.guard_patterns import patterns, unbounded
+from labkit.operate.guard_patterns import patterns
 from labkit.operate.guardrails import PASS, Context, Guard, Guardrails, block, chain, change, standard
 from labkit.operate.injection import folded, found, injection
 from labkit.operate.inputs import decoded, invisible, json_problem, json_shape, readable, size, without_invisible

@@ -64,7 +64,7 @@ def test_several_engines_are_healthy_only_together():
 def test_a_sample_of_a_while_ago_says_nothing_about_now(monitor):
     monitor.sample()
     assert monitor.health().status == "healthy" and monitor.current()
-    monitor.samples.append(dataclasses.replace(monitor.samples[-1], at=time.monotonic() - 31))
+    monitor.samples += (dataclasses.replace(monitor.samples[-1], at=time.monotonic() - 31),)
     assert monitor.health().status == "unknown" and monitor.current() is None
 
 
@@ -106,8 +106,9 @@ def test_the_monitor_goes_on_by_itself_and_stops(endpoint):
     while len(watching.samples) < 4 and time.monotonic() < deadline:
         time.sleep(0.02)
     watching.stop()
-    count = len(watching.samples)
-    assert count >= 4
+    seen, count = watching.samples, len(watching.samples)
+    assert count >= 4 and watching.sample() and len(seen) == count, "what was read stays as it was"
+    count += 1
     time.sleep(0.2)
     assert len(watching.samples) == count and "labkit monitor" not in {t.name for t in threading.enumerate()}
     watching.close()

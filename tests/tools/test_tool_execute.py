@@ -21,6 +21,12 @@ def test_a_call_gives_its_value_and_its_text():
     assert (result.ok, result.value, result.text, result.error) == (True, 3, "3", None)
 
 
+def test_a_ledger_keeps_nothing_of_what_is_finished():
+    ledger = Ledger()
+    assert all(ledger.run(as_tool(add), {"a": number}).ok for number in range(20))
+    assert ledger.begun == {}
+
+
 def test_what_does_not_fit_is_never_executed():
     called = []
 

@@ -19,9 +19,9 @@ def set_timer(minutes: int) -> str:
 TOOLS = [as_tool(weather), as_tool(set_timer)]
 
 
-def calls(text):
+def calls(text, choice="auto"):
     """Decide with a model that takes the first value that it is offered, and writes nothing of its own."""
-    steps, said = decide_all(text, TOOLS), None
+    steps, said = decide_all(text, TOOLS, choice), None
     while True:
         try:
             ask = steps.send(said)
@@ -53,6 +53,19 @@ def test_a_sentence_that_lacks_something_keeps_no_other_from_its_call():
     assert calls("Start a timer. Get the weather in Oslo.") == [("weather", "Oslo")]
 
 
+@pytest.mark.parametrize(
+    ("choice", "wanted"),
+    [
+        ("none", []),
+        ("weather", [("weather", "Oslo")]),
+        ("set_timer", [("set_timer", 5)]),
+        ("required", [("weather", "Oslo"), ("set_timer", 5)]),
+    ],
+)
+def test_a_choice_holds_for_every_sentence(choice, wanted):
+    assert calls("Get the weather in Oslo. Start a timer of 5 minutes.", choice) == wanted
+
+
 def test_parts_are_sentences():
     assert (
         parts("A b. C d; e f and then g h") == ["A b.", "C d;", "e f", "g h"]
@@ -64,3 +77,15 @@ def test_parts_are_sentences():
 def test_there_is_an_end_to_it():
     cities = ", ".join(f"Town{chr(65 + i)}" for i in range(20))
     assert len(calls(f"What is the weather in {cities} and Rome?")) <= 8
+
+
+def test_a_long_text_is_asked_about_once_and_not_sentence_by_sentence():
+    asks, steps = 0, decide_all("Get the weather in Oslo. " * 500, TOOLS)
+    ask = next(steps)
+    while ask:
+        asks += 1
+        try:
+            ask = steps.send("{}")
+        except StopIteration:
+            break
+    assert asks <= 2

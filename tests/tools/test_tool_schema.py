@@ -121,6 +121,36 @@ def test_a_schema_that_goes_too_deep_is_refused():
         as_tool({"name": "t", "parameters": deep})
 
 
+def test_what_must_all_hold_becomes_one_schema():
+    named = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+    aged = {"properties": {"age": {"type": "integer"}}, "required": ["age"]}
+    tool = as_tool({"name": "t", "parameters": {"allOf": [{"$ref": "#/$defs/named"}, aged], "$defs": {"named": named}}})
+    assert list(tool.properties) == tool.required == ["name", "age"]
+    assert check({"name": "Ada", "age": 36}, tool.parameters) == [] != check({"name": "Ada"}, tool.parameters)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"type": ["string", {}]}, {"type": {}}, {"oneOf": [5]}, {"anyOf": []}, {"allOf": "x"}, {"maxItems": {}, "type": "array"},
+     {"minimum": "low"}, {"$ref": "#/$defs/a"}],
+)  # fmt: skip
+def test_a_foreign_schema_that_means_nothing_is_refused_in_words(odd):
+    with pytest.raises(BadTool):
+        as_tool({"name": "t", "parameters": {"properties": {"x": odd}, "$defs": 5}})
+
+
+def test_a_schema_that_unfolds_without_measure_is_refused_at_once():
+    """Three kilobytes from a server of somebody else that stand for gigabytes: references to references, each many times."""
+    many = {f"p{n}": {"$ref": "#/$defs/5"} for n in range(40)}
+    defs = {str(level): {"type": "object", "properties": {f"p{n}": {"$ref": f"#/$defs/{level + 1}"} for n in range(40)}}
+            for level in range(5)}  # fmt: skip
+    defs["5"] = {"type": "string"}
+    with pytest.raises(BadTool, match="over 1000 parts"):
+        as_tool({"name": "t", "parameters": {"properties": {"x": {"$ref": "#/$defs/0"}}, "$defs": defs}})
+    few = {"properties": {"x": {"type": "object", "properties": many}}, "$defs": defs}
+    assert len(as_tool({"name": "t", "parameters": few}).properties["x"]["properties"]) == 40
+
+
 @pytest.mark.parametrize(
     "thing", [7, {"description": "no name"}, {"name": "a b"}, {"name": ""}, lambda *args: 1, lambda a, /: a]
 )

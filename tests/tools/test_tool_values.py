@@ -24,11 +24,6 @@ def test_a_percentage_becomes_a_decimal_where_the_description_says_so():
     assert _filled("Invest at an annual rate of 5%.", rate=percent) == {"rate": 5}
 
 
-def test_how_often_a_year_is_a_number():
-    n = {"type": "integer", "description": "How often interest is compounded per year"}
-    assert _filled("Interest on it, compounded quarterly.", n=n) == {"n": 4}
-
-
 def test_a_list_of_quotations_ends_with_its_last_one():
     columns = {"type": "array", "items": {"type": "string"}, "description": "Columns"}
     text = "Use columns 'Age', 'Income' and 'Rent' and as a target variable 'Price'."
@@ -60,7 +55,15 @@ def test_city_and_country_part_where_each_has_a_parameter():
     assert placed({"city": "Tokyo, Japan"}) == {"city": "Tokyo, Japan"}
 
 
-def test_parameters_without_a_name_are_no_numbered_ones():
+def test_numbers_go_in_the_order_in_which_both_are_written_also_to_a_parameter_without_a_name():
     numbers = {name: {"type": "integer"} for name in ("", "a", "b")}
-    tool = Tool("add", "", {"type": "object", "properties": numbers, "required": ["", "a", "b"]})
-    assert fill(tool, Request("Add 1, 2 and 3.")) is not None
+    assert _filled("Add 1, 2 and 3.", **numbers) == {"": 1, "a": 2, "b": 3}
+
+
+def test_a_parameter_of_several_types_is_filled_as_the_first_of_them():
+    """What pydantic makes of `list[str] | str` and of `Place | str`."""
+    place = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    text = {"type": "string"}
+    tags = {"anyOf": [{"type": "array", "items": text}, text]}
+    assert _filled("Use 'red' and 'blue'.", tags=tags) == {"tags": ["red", "blue"]}
+    assert _filled("Go to 'Oslo'.", where={"anyOf": [place, text]}) == {"where": {"city": "Oslo"}}
