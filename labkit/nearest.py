@@ -1,4 +1,7 @@
-"""What somebody meant who wrote a name that does not exist: for the "likely why" of errors."""
+"""What somebody meant who wrote a name that does not exist: for the "likely why" of errors.
+
+At work in notebook 00, section "Where errors show".
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,10 @@ def course_root() -> Path:
 
 
 def data_dir() -> Path:
-    """Return the folder of the course's own tables and small data sets."""
+    """Return the folder of the course's own tables and small data sets.
+
+    At work in notebook 10, section "Who may do what".
+    """
     return course_root() / "data"
 
 

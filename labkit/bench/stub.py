@@ -1,4 +1,7 @@
-"""The endpoint of stub_server.py, a chat server without a model: what is timed on it is the client alone."""
+"""The endpoint of stub_server.py, a chat server without a model: what is timed on it is the client alone.
+
+Explained in README.md, section "The command".
+"""
 
 from __future__ import annotations
 
