@@ -8,32 +8,10 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import tiny_llama as tiny
-
-from labkit import catalog, kit, weights
+from labkit import kit
 from labkit.kit.build import Built
 
 ROOT = Path(__file__).parents[2]
-MODEL = """
-[models.tiny]
-default = true
-name = "Tiny"
-family = "test"
-kind = "chat"
-parameters = 100000
-licence = "none"
-context_length = 128
-n_layers = 2
-n_kv_heads = 2
-head_dim = 16
-[[models.tiny.sources]]
-engines = ["llamacpp"]
-variant = "f16"
-format = "gguf-f16"
-via = "hub"
-id = "nobody/tiny"
-file = "tiny.gguf"
-"""
 WEIGHTS = "weights/tiny/tiny-f16.gguf"
 
 
@@ -68,14 +46,6 @@ def clone(folder: Path, lock: str) -> Path:
         shutil.copy(ROOT / name, folder / name)
     (folder / "requirements").mkdir()
     (folder / "requirements" / "lab.txt").write_text("--only-binary :all:\n" + lock, encoding="utf-8")
-    return folder
-
-
-def home(folder: Path) -> Path:
-    """Make a labkit home whose default model is tiny and here; LABKIT_HOME must point to it."""
-    (folder / "models.toml").write_text(MODEL, encoding="utf-8")
-    catalog._load.cache_clear()
-    weights.import_file("tiny", tiny.write_gguf(folder / "given.gguf"))
     return folder
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 import small_kit
+import tiny_llama as tiny
 from test_cli import run
 
-from labkit import catalog, kit
+from labkit import kit
 from labkit.errors import KitError
 from labkit.kit import install
 
@@ -21,13 +22,11 @@ from labkit.kit import install
 @pytest.fixture(scope="module")
 def offline(tmp_path_factory):
     """Let pip see one folder of wheels and no index, labkit a home of its own."""
-    wheels, home = tmp_path_factory.mktemp("index"), tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": wheels, "LABKIT_HOME": home}.items():
-            patch.setenv(name, str(value))
-        small_kit.home(home)
+    wheels = tmp_path_factory.mktemp("index")
+    with tiny.home(tmp_path_factory.mktemp("home")), pytest.MonkeyPatch.context() as patch:
+        for name, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}.items():
+            patch.setenv(name, value)
         yield wheels
-    catalog._load.cache_clear()
 
 
 @pytest.fixture(scope="module")
