@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 import typer
 
@@ -82,7 +83,8 @@ STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
 
 def main() -> None:
-    """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
+    """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130, a warning into its text."""
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     try:
         # What a command raises as typer.Exit comes back as a number, and typer makes Ctrl-C one of them.
         status = app(standalone_mode=False) or 0

@@ -26,7 +26,7 @@ def write(path: Path, kind: str, found: dict) -> Path:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     whole = {"kind": kind, "format": FORMAT, "labkit": labkit.__version__, "written": now, **found}
     path = Path(path).expanduser()
-    with disk.errors(path):
+    with disk.errors(path, fix="labkit doctor --report another-folder/desk.json"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with disk.placed(path) as file:
             file.write(json.dumps(whole, indent=1, ensure_ascii=False).encode())
