@@ -37,7 +37,8 @@ Start the installer with that Python, for example
     python{python} install.py          on Linux and macOS
     py -{python} install.py            on Windows
 
-It checks every file first. kit.json says what is in here.
+It checks every file first, and installs into the folder labkit-venv in your own folder (or --venv FOLDER). kit.json says what is
+in here.
 """
 
 

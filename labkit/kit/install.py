@@ -29,7 +29,7 @@ MANIFEST, SEAL = "kit.json", "kit.sha256"
 NOT_OURS = re.compile(r"(^|/)(\.|System Volume Information/|desktop\.ini$|Thumbs\.db$|__pycache__/)")
 BLOCK = 1 << 20
 UNFINISHED = "labkit-unfinished"  # lies in a virtual environment of ours until all wheels are in it
-COMPILED = 1.4  # what installed modules take beside what they unpack to: Python keeps them compiled as well
+ON_DISK = 1.5  # bytes on a disk for each that comes out of a wheel: Python keeps modules compiled as well
 
 
 class Unusable(Exception):
@@ -139,7 +139,7 @@ def fits(folder: Path, kit: dict, venv: Path) -> None:
     if numbers(there) > numbers(kit["labkit"]):
         what = f"labkit {there} is in {venv}, and this kit holds the older {kit['labkit']}"
         raise Unusable(what, "a newer labkit is not replaced by an older one", other)
-    needed, free = int(row["unpacked_bytes"] * COMPILED), shutil.disk_usage(place).free
+    needed, free = int(row["unpacked_bytes"] * ON_DISK), shutil.disk_usage(place).free
     if not there and free < needed:
         why = f"the environment takes about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
         raise Unusable(f"Not enough room on the disk that holds {place}", why, other)
