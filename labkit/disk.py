@@ -30,6 +30,10 @@ __all__ = ["need_room", "errors", "one_writer", "placed", "remove_command", "set
 
 SPARE = 64 * 2**20  # bytes left free on purpose: a disk filled to the brim breaks more than us
 POLL_S = 0.1
+REFUSED = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "this user may not write there"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "something else of that name is in the way"),
+}
 
 
 def need_room(folder: Path, nbytes: int, fix: str = "") -> None:
@@ -44,7 +48,8 @@ def need_room(folder: Path, nbytes: int, fix: str = "") -> None:
 
 @contextlib.contextmanager
 def errors(dest: Path, fix: str = "") -> Iterator[None]:
-    """Turn what the disk says while `dest` is written into NoSpace (full, over quota) or WeightsError (not ours).
+    """Turn what the disk says while `dest` is written into NoSpace (full, over quota) or WeightsError (not ours,
+    or not free).
 
     fix: as in `need_room`.
     """
@@ -54,8 +59,8 @@ def errors(dest: Path, fix: str = "") -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             why = "it filled up, or a quota was reached, while it was written"
             raise _no_space(dest.parent, why, fix) from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            why = f"this user may not write there ({error.strerror})"
+        if error.errno in REFUSED:
+            why = f"{REFUSED[error.errno]} ({error.strerror})"
             raise WeightsError(f"Cannot write {dest}", why, fix or _elsewhere()) from None
         raise
 

@@ -1,6 +1,7 @@
 """A board as text for a terminal, and as one HTML file that needs no network: in light, dark and on paper.
 
-    print(text(found)); Path("board.html").write_text(page(found), encoding="utf-8")
+    print(text(found))
+    write(found, Path("board.html"))
 
 What the files of the room say is text in both: no markup, no escape codes. The page's template is data/board/board.html.j2.
 """
@@ -9,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
-from labkit import paths
+from labkit import disk, paths
+from labkit._notebook_file import place_text
 from labkit.kit.board import Board, spans
 
-__all__ = ["glance", "page", "text"]
+__all__ = ["glance", "page", "text", "write"]
 
 WORDS = {"live": "runs here", "replayed": "from a recording", "no": "does not run"}
 SIGNS = {"live": "●", "replayed": "○", "no": "–"}
@@ -37,6 +40,13 @@ def page(found: Board) -> str:
     jinja.filters |= {"few": _few, "known": _known, "when": _when}
     parts = {name: getattr(found, name) for name in ("machines", "problems", "learners", "lessons", "unread")}
     return jinja.get_template("board.html.j2").render(**parts, glance=glance(found), words=WORDS, signs=SIGNS)
+
+
+def write(found: Board, path: Path) -> Path:
+    """Write the page, its folder too if missing; return its path. Raises WeightsError, or NoSpace on a full disk."""
+    path = Path(path).expanduser()
+    with disk.errors(path, "labkit kit board REPORTS --html another-folder/board.html"):
+        return place_text(page(found), path)
 
 
 def glance(found: Board) -> str:

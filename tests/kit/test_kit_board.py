@@ -117,5 +117,8 @@ def test_the_command(room, tmp_path):
         "learners",
     }
     assert "<caption>Machines" in (tmp_path / "board.html").read_text(encoding="utf-8")
+    (tmp_path / "board.html").rename(tmp_path / "kept.html")
+    refused = run("kit", "board", room, "--html", tmp_path / "kept.html" / "board.html")
+    assert refused.returncode == 2 and "kept.html" in refused.stderr and "Traceback" not in refused.stderr
     some = run("kit", "board", room / "desk-01.json", room / "quick.json").stdout
     assert "Learners" in some and some.startswith("Machines ready: 1 of 1.")
