@@ -20,7 +20,7 @@ __all__ = ["glance", "page", "text", "write"]
 
 WORDS = {"live": "runs here", "replayed": "from a recording", "no": "does not run"}
 SIGNS = {"live": "●", "replayed": "○", "no": "–"}
-MOST = 8  # names that stand beside a problem
+MOST = 6  # names that stand beside a problem
 
 
 def text(found: Board) -> str:
