@@ -57,7 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(Unusable(str(error), why, "python install.py --check"), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nStopped. What was begun is taken away again; start it once more when you like.", file=sys.stderr)
+        print(
+            "\nStopped. A new environment that was begun is taken away again; start it once more when you like.",
+            file=sys.stderr,
+        )
         return 130
     return 0
 
@@ -243,7 +246,7 @@ def show(label: str, done: int, total: int) -> None:
 def _run(command: list[str]) -> None:
     if subprocess.call(command):
         why = "its message is above; a full disk, or a wheel that wants a newer system than this one"
-        raise Unusable(f"{' '.join(command[:4])} … failed", why, "python install.py --venv /a/folder/with/room")
+        raise Unusable(f"This failed: {' '.join(command[:4])}", why, "python install.py --venv /a/folder/with/room")
 
 
 def _said(command: list[str]) -> str:
