@@ -36,7 +36,6 @@ def python_in(venv: Path) -> Path:
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-@pytest.mark.timeout(120)
 def test_it_installs_into_an_empty_environment_and_puts_the_weights_in_place(built, home, tmp_path):
     venv = tmp_path / "a venv"
     done = install_from(built.folder, "--venv", venv, LABKIT_HOME=home)
@@ -149,7 +148,6 @@ def test_ctrl_c_leaves_no_half_environment(copy, tmp_path):
     assert status == 130 and "Stopped." in said and "Traceback" not in said and not (tmp_path / "venv").exists()
 
 
-@pytest.mark.timeout(120)
 def test_what_a_killed_installer_left_is_not_trusted_by_the_next(copy, home, tmp_path):
     venv = tmp_path / "venv"
     stopped(copy, venv, signal.SIGKILL)
