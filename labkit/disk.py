@@ -30,26 +30,38 @@ __all__ = ["need_room", "errors", "one_writer", "placed", "remove_command", "set
 
 SPARE = 64 * 2**20  # bytes left free on purpose: a disk filled to the brim breaks more than us
 POLL_S = 0.1
+REFUSED = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "this user may not write there"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EISDIR, errno.EEXIST), "something else of that name is in the way"),
+}
 
 
-def need_room(folder: Path, nbytes: int) -> None:
-    """Raise NoSpace unless the disk that holds `folder` has `nbytes` free, and a little more."""
+def need_room(folder: Path, nbytes: int, fix: str = "") -> None:
+    """Raise NoSpace, with the command `fix`, unless the disk that holds `folder` has `nbytes` free, and a little more.
+
+    fix: one command that helps; "" is the one that puts labkit's own folder elsewhere.
+    """
     free = shutil.disk_usage(folder).free
     if free < nbytes + SPARE:
-        raise _no_space(folder, f"{_mb(nbytes)} are needed there (and {_mb(SPARE)} spare), {_mb(free)} are free")
+        raise _no_space(folder, f"{_mb(nbytes)} are needed there (and {_mb(SPARE)} spare), {_mb(free)} are free", fix)
 
 
 @contextlib.contextmanager
-def errors(dest: Path) -> Iterator[None]:
-    """Turn what the disk says while `dest` is written into NoSpace (full, over quota) or WeightsError (not ours)."""
+def errors(dest: Path, fix: str = "") -> Iterator[None]:
+    """Turn what the disk says while `dest` is written into NoSpace (full, over quota) or WeightsError (not ours,
+    or not free).
+
+    fix: as in `need_room`.
+    """
     try:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _no_space(dest.parent, "it filled up, or a quota was reached, while the file was written") from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            why = f"this user may not write there ({error.strerror})"
-            raise WeightsError(f"Cannot write {dest}", why, _elsewhere()) from None
+            why = "it filled up, or a quota was reached, while it was written"
+            raise _no_space(dest.parent, why, fix) from None
+        if error.errno in REFUSED:
+            why = f"{REFUSED[error.errno]} ({error.strerror})"
+            raise WeightsError(f"Cannot write {dest}", why, fix or _elsewhere()) from None
         raise
 
 
@@ -102,8 +114,8 @@ def unset_variable(name: str) -> str:
     return f"set {name}=" if sys.platform == "win32" else f"unset {name}"
 
 
-def _no_space(folder: Path, why: str) -> NoSpace:
-    return NoSpace(f"Not enough room on the disk that holds {folder}", why, _elsewhere())
+def _no_space(folder: Path, why: str, fix: str) -> NoSpace:
+    return NoSpace(f"Not enough room on the disk that holds {folder}", why, fix or _elsewhere())
 
 
 def _elsewhere() -> str:

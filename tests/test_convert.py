@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from labkit import catalog, convert, disk, gguf_file, weights
+from labkit import convert, disk, gguf_file, weights
 from labkit.convert import hf, safetensors_file
 from labkit.convert.onnx_graph import BLOCK, pack
 from labkit.errors import BadModelFile, ConfigError, NoSpace, UnknownModel
@@ -230,44 +230,12 @@ def test_onnxruntime_genai_reads_the_folder(tmp_path, folder):
 
 # -- made once, whole or not at all -------------------------------------------------------------------------------------
 
-TABLE = """
-[models.tiny]
-name = "Tiny"
-family = "test"
-kind = "chat"
-parameters = 100000
-licence = "none"
-context_length = 128
-n_layers = 2
-n_kv_heads = 2
-head_dim = 16
-[[models.tiny.sources]]
-engines = ["llamacpp"]
-variant = "f16"
-format = "gguf-f16"
-via = "hub"
-id = "nobody/tiny"
-file = "tiny.gguf"
-[[models.tiny.sources]]
-engines = ["vllm"]
-variant = "local"
-format = "safetensors"
-via = "derived"
-made_from = "llamacpp:f16"
-made_by = "labkit.convert"
-"""
-
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path):
     """A labkit home where the model `tiny` is."""
-    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "models.toml").write_text(TABLE)
-    catalog._load.cache_clear()
-    weights.import_file("tiny", tiny.write_gguf(tmp_path / "given.gguf"))
-    yield tmp_path / "home"
-    catalog._load.cache_clear()
+    with tiny.home(tmp_path / "home") as folder:
+        yield folder
 
 
 def test_a_form_is_made_once(home, monkeypatch):

@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 import tiny_llama as tiny
 from processes import interruptible
-from test_convert import TABLE
 
-from labkit import catalog, convert, weights
+from labkit import convert
 from labkit.convert import mlx_folder, safetensors_file
 from labkit.errors import EngineMissing, NoSpace
 
@@ -22,15 +21,10 @@ TOKENS = list(range(10, 30))
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(tmp_path):
     """A labkit home where the model `tiny` is."""
-    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "models.toml").write_text(TABLE)
-    catalog._load.cache_clear()
-    weights.import_file("tiny", tiny.write_gguf(tmp_path / "given.gguf"))
-    yield tmp_path / "home"
-    catalog._load.cache_clear()
+    with tiny.home(tmp_path / "home") as folder:
+        yield folder
 
 
 @pytest.fixture

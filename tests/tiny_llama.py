@@ -1,9 +1,17 @@
-"""A whole llama model of a few kilobytes: as a GGUF the way llama.cpp's converter writes it, and as plain numpy to compare with."""
+"""A whole llama model of a few kilobytes: as a GGUF the way llama.cpp's converter writes it, as plain numpy to compare with,
+and as the one model of a labkit home."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import gguf
 import numpy as np
+import pytest
+
+from labkit import catalog, weights
 
 LAYERS, WIDTH, HEADS, KV_HEADS, HEAD, INNER, CONTEXT, THETA, EPSILON = 2, 64, 4, 2, 16, 96, 128, 10_000.0, 1e-5
 TEMPLATE = (
@@ -11,6 +19,46 @@ TEMPLATE = (
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
 CONTROL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+TABLE = f"""
+[models.tiny]
+default = true
+name = "Tiny"
+family = "test"
+kind = "chat"
+parameters = 100000
+licence = "none"
+context_length = {CONTEXT}
+n_layers = {LAYERS}
+n_kv_heads = {KV_HEADS}
+head_dim = {HEAD}
+[[models.tiny.sources]]
+engines = ["llamacpp"]
+variant = "f16"
+format = "gguf-f16"
+via = "hub"
+id = "nobody/tiny"
+file = "tiny.gguf"
+[[models.tiny.sources]]
+engines = ["vllm", "mlx"]
+variant = "local"
+format = "safetensors"
+via = "derived"
+made_from = "llamacpp:f16"
+made_by = "labkit.convert"
+"""
+
+
+@contextmanager
+def home(folder: Path) -> Iterator[Path]:
+    """Make `folder` this process's labkit home for the block, with the default model `tiny`, whose weights are there."""
+    folder.mkdir(exist_ok=True)
+    (folder / "models.toml").write_text(TABLE, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABKIT_HOME", str(folder))
+        catalog._load.cache_clear()
+        weights.import_file("tiny", write_gguf(folder / "given.gguf"))
+        yield folder
+    catalog._load.cache_clear()
 
 
 def bytes_as_letters() -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import warnings
 
 import typer
 
@@ -85,7 +86,8 @@ STOPPED = 130  # what a shell gives a program that Ctrl-C ended
 
 
 def main() -> None:
-    """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130."""
+    """Run the command line; turn labkit's errors into three lines and exit status 2, Ctrl-C into 130, a warning into its text."""
+    warnings.formatwarning = lambda message, *_, **__: f"{message}\n"
     for stream in (sys.stdout, sys.stderr):  # a pipe on Windows may hold 256 characters, and "→" is none of them
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -62,7 +62,7 @@ def board(
 
     found = boards.board(reports)
     if html:
-        html.write_text(board_page.page(found), encoding="utf-8")
+        board_page.write(found, html)
     print_out(found.to_dict() if as_json else board_page.text(found))
 
 

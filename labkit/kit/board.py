@@ -8,18 +8,22 @@ Explained in README.md, section "The command".
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from labkit import course
 from labkit.errors import KitError
 from labkit.kit.documents import MACHINE, read
+from labkit.kit.install import numbers
 
 __all__ = ["Board", "Learner", "Machine", "board", "spans"]
 
 GB = 1e9
+SYSTEMS = {"Darwin": "macOS"}
+THIS_MOMENT = re.compile(r", [\d.]+ GB are free")  # would keep equal problems of two machines apart
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,15 @@ class Machine:
     replayed: tuple[str, ...]
     problems: tuple[str, ...]
 
+    @property
+    def state(self) -> str:
+        """In a word or two: "ready", or how many problems it has."""
+        return f"{len(self.problems)} problem{'s' * (len(self.problems) > 1)}" if self.problems else "ready"
+
+    def how(self, lesson: str) -> str:
+        """Return how a lesson runs here: "live", "replayed" or "no"."""
+        return "live" if lesson in self.lessons else "replayed" if lesson in self.replayed else "no"
+
 
 @dataclass(frozen=True)
 class Learner:
@@ -49,6 +62,11 @@ class Learner:
     solutions: int
     last: str
     answers: int
+
+    @property
+    def exercises_right(self) -> int:
+        """How many, over all lessons."""
+        return sum(self.right.values())
 
 
 @dataclass(frozen=True)
@@ -94,6 +112,7 @@ def board(files: Iterable[Path]) -> Board:
             "; ".join(unread[:3]) or "no file was named",
             "labkit doctor --report desk-01.json",
         )
+    machines = _with_old_labkits(machines)
     return Board(tuple(machines), tuple(learners), _lessons(machines, learners), _problems(machines), tuple(unread))
 
 
@@ -120,10 +139,11 @@ def _named(files: Iterable[Path]) -> list[tuple[str, Path]]:
 
 def _machine(name: str, found: dict) -> Machine:
     facts, lessons = found["machine"], found["lessons"]
+    system = (facts["os"] or "unknown").split()[0]
     ram = facts.get("ram_limit_bytes") or facts["ram_total_bytes"]
     return Machine(
         name,
-        f"{facts['os'] or 'unknown'} {facts['architecture'] or ''}".strip(),
+        " ".join(filter(None, (SYSTEMS.get(system, system), facts["architecture"]))),
         facts["cores_usable"],
         ram and round(ram / GB, 1),
         facts["ram_free_bytes"] and round(facts["ram_free_bytes"] / GB, 1),
@@ -132,8 +152,19 @@ def _machine(name: str, found: dict) -> Machine:
         any(one["here"] for one in found["models"]),
         tuple(one["id"] for one in lessons if one["live"]),
         tuple(one["id"] for one in lessons if one["runs"] and not one["live"]),
-        tuple(found["problems"]),
+        tuple(THIS_MOMENT.sub("", one) for one in found["problems"]),
     )
+
+
+def _with_old_labkits(machines: list[Machine]) -> list[Machine]:
+    """A machine whose labkit is older than another's has a problem that it cannot know of."""
+    newest = max((one.labkit for one in machines), key=numbers, default="")
+    problem = f"labkit is older than {newest}, which others have"
+    old = [numbers(one.labkit) < numbers(newest) for one in machines]
+    return [
+        replace(one, problems=(*one.problems, problem)) if is_old else one
+        for one, is_old in zip(machines, old, strict=True)
+    ]
 
 
 def _learner(name: str, found: dict) -> Learner:

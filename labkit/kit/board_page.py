@@ -1,6 +1,9 @@
-"""A board as text for a terminal, and as one HTML file that needs no network: tables in light, dark and on paper.
+"""A board as text for a terminal, and as one HTML file that needs no network: in light, dark and on paper.
 
-print(text(found)); Path("board.html").write_text(page(found), encoding="utf-8")
+    print(text(found))
+    write(found, Path("board.html"))
+
+What the files of the room say is text in both: no markup, no escape codes. The page's template is data/board/board.html.j2.
 
 Explained in README.md, section "The command".
 """
@@ -8,120 +11,121 @@ Explained in README.md, section "The command".
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from datetime import datetime
+from pathlib import Path
 
+from labkit import disk, paths
+from labkit._notebook_file import place_text
 from labkit.kit.board import Board, spans
 
-__all__ = ["page", "text"]
+__all__ = ["glance", "page", "text", "write"]
 
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin: 0 0 2rem; }
-caption { text-align: left; font-weight: 600; font-size: 1.15rem; padding: .3rem 0; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .8rem .25rem 0; border-top: 1px solid #8886; }
-"""
+WORDS = {"live": "runs here", "replayed": "from a recording", "no": "does not run"}
+SIGNS = {"live": "●", "replayed": "○", "no": "–"}
+MOST = 6  # names that stand beside a problem
 
 
 def text(found: Board) -> str:
-    """Return the board for a terminal: machines, learners, lessons, problems, files that could not be read."""
+    """Return the board for a terminal: at a glance, problems, machines, learners, lessons, files that could not be read."""
     parts = [_aligned(title, head, rows) for title, head, rows in _tables(found) if rows]
-    return "\n\n".join(parts)
+    return "\n\n".join([_printable(glance(found)), *parts])
 
 
 def page(found: Board) -> str:
-    """Return the board as a whole HTML page; what the files say is text in it, never markup."""
-    tables = "\n".join(_table(title, head, rows) for title, head, rows in _tables(found) if rows)
-    title = f"{len(found.machines)} machines, {len(found.learners)} learners"
-    return (
-        f'<!doctype html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title>\n'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style></head>\n'
-        f"<body><main><h1>{title}</h1>\n{tables}\n</main></body></html>\n"
-    )
+    """Return the board as a whole HTML page."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    jinja = Environment(
+        loader=FileSystemLoader(paths.data_dir() / "board"),
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    jinja.filters |= {"few": _few, "known": _known, "when": _when}
+    parts = {name: getattr(found, name) for name in ("machines", "problems", "learners", "lessons", "unread")}
+    return jinja.get_template("board.html.j2").render(**parts, glance=glance(found), words=WORDS, signs=SIGNS)
+
+
+def write(found: Board, path: Path) -> Path:
+    """Write the page, its folder too if missing; return its path. Raises WeightsError, or NoSpace on a full disk."""
+    path = Path(path).expanduser()
+    with disk.errors(path, "labkit kit board REPORTS --html another-folder/board.html"):
+        return place_text(page(found), path)
+
+
+def glance(found: Board) -> str:
+    """Return what an instructor wants to know first, in a line."""
+    parts, machines, learners = [], len(found.machines), len(found.learners)
+    if machines:
+        everywhere = [row[0] for row in found.lessons if row[3] == machines]
+        parts.append(f"Machines ready: {sum(not one.problems for one in found.machines)} of {machines}.")
+        parts.append(f"Lessons that run on every one: {spans(everywhere) or 'none'}.")
+    if learners:
+        parts.append(
+            f"Learners with an exercise right: {sum(bool(one.right) for one in found.learners)} of {learners}."
+        )
+    return " ".join(parts)
 
 
 def _tables(found: Board) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
     """Return (title, heads, rows of text) of each table."""
-    total = sum(row[2] for row in found.lessons)
+    of_machines, of_learners = len(found.machines), len(found.learners)
+    exercises = sum(row[2] for row in found.lessons)
+    problems = [(str(len(who)), what, _few(who)) for what, who in found.problems]
     machines = [
         (
-            one.name, one.system, _or(one.cores), _or(one.ram_gb), _or(one.free_gb), one.labkit,
-            " ".join(one.engines) or "none", "yes" if one.model else "NO", spans(one.lessons) or "none",
-            spans(one.replayed), str(len(one.problems)),
+            one.name, one.state, spans(one.lessons) or "none", spans(one.replayed), " ".join(one.engines) or "none",
+            one.system, _known(one.cores), _known(one.ram_gb), _known(one.free_gb), one.labkit,
         )
         for one in found.machines
     ]  # fmt: skip
     learners = [
         (
-            one.name,
-            f"{sum(one.right.values())} of {total}",
-            _by_lesson(one.right),
-            str(one.hints),
-            str(one.solutions),
-            one.last,
+            one.name, f"{one.exercises_right} of {exercises}", _by_lesson(one.right), str(one.hints),
+            str(one.solutions), _when(one.last),
         )
         for one in found.learners
-    ]
-    of_machines, of_learners = len(found.machines), len(found.learners)
+    ]  # fmt: skip
     lessons = [
         (f"{a} {b}", f"{run} of {of_machines}", f"{done} of {of_learners}") for a, b, _, run, done in found.lessons
     ]
+    about = ("name", "state", "lessons", "replayed", "engines", "system", "cores", "GB", "free", "labkit")
     return [
-        (
-            "Machines",
-            (
-                "name",
-                "system",
-                "cores",
-                "RAM GB",
-                "free GB",
-                "labkit",
-                "engines",
-                "model",
-                "lessons",
-                "replayed",
-                "problems",
-            ),
-            machines,
-        ),
-        (
-            "Problems",
-            ("machines", "problem", "where"),
-            [(str(len(who)), what, _short(who)) for what, who in found.problems],
-        ),
+        ("Problems", ("machines", "problem", "where"), problems),
+        ("Machines", about, machines),
         ("Learners", ("name", "right", "by lesson", "hints", "solutions", "last"), learners),
         ("Lessons", ("lesson", "runs on", "all right"), lessons),
         ("Could not be read", ("file",), [(one,) for one in found.unread]),
     ]
 
 
-def _or(number: float | None) -> str:
+def _known(number: float | None) -> str:
     return "?" if number is None else f"{number:g}"
+
+
+def _when(updated: str) -> str:
+    """Return a time of a file as a clock here shows it."""
+    try:
+        return f"{datetime.fromisoformat(updated).astimezone():%Y-%m-%d %H:%M}"
+    except ValueError:
+        return updated
 
 
 def _by_lesson(right: dict[str, int]) -> str:
     return "  ".join(f"{lesson}:{count}" for lesson, count in right.items())
 
 
-def _short(names: Iterable[str], most: int = 6) -> str:
+def _few(names: Iterable[str]) -> str:
     names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    return ", ".join(names[:MOST]) + (f" and {len(names) - MOST} more" if len(names) > MOST else "")
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in line)
 
 
 def _aligned(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    rows = [
-        tuple("".join(c if c.isprintable() else " " for c in cell) for cell in row) for row in rows
-    ]  # no escape codes
+    rows = [tuple(map(_printable, row)) for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
     ]
     return "\n".join([title, *(f"  {line}" for line in lines)])
-
-
-def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    heads = "".join(f'<th scope="col">{escape(one)}</th>' for one in head)
-    lines = "\n".join("<tr>" + "".join(f"<td>{escape(one)}</td>" for one in row) + "</tr>" for row in rows)
-    return (
-        f"<table><caption>{escape(title)}</caption><thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
-    )

@@ -3,7 +3,8 @@
     built = build(Path("/media/stick/kit"), [Target.of("linux-x86_64", "3.11")], progress=progress_bar())
 
 What is there and right is kept, so a build that was stopped goes on, and a second one needs no network. `kit.sha256` is written
-last: without it the kit is unfinished, and nobody installs from it.
+last: without it the kit is unfinished, and nobody installs from it. Of the weights it holds the file that was fetched; what
+labkit makes from that, each machine makes for itself.
 
 Explained in README.md, section "The command".
 """
@@ -11,11 +12,9 @@ Explained in README.md, section "The command".
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import shutil
-import subprocess
-import sys
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,18 +24,23 @@ from labkit import catalog, disk, paths, weights
 from labkit.errors import ConfigError, KitError
 from labkit.kit import install
 from labkit.kit.targets import Target
-from labkit.kit.wheels import PART, bring
+from labkit.kit.wheels import ELSEWHERE, PART, bring, own_wheel
 from labkit.progress import Progress, silent
 
 __all__ = ["Built", "build"]
 
-OWN_PART = "labkit.part"
-README = """Start the installer with a Python that the kit has wheels for; no network is needed.
+OTHER_FOLDER = f"labkit kit build --to {ELSEWHERE}"
+README = """The course in one folder: install.py puts it onto a machine that has no network. This kit is for
 
-    python3 install.py          Linux, macOS
-    py install.py               Windows
+{targets}
 
-It checks every file first. kit.json says what is in here, and for which machines.
+Start the installer with that Python, for example
+
+    python{python} install.py          on Linux and macOS
+    py -{python} install.py            on Windows
+
+It checks every file first, and installs into the folder labkit-venv in your own folder (or --venv FOLDER). kit.json says what is
+in here.
 """
 
 
@@ -61,21 +65,29 @@ def build(to: str | Path, targets: list[Target], progress: Progress = silent, cl
     """Make the kit in the folder `to`, or bring it up to date. clone: the course's (default: the one that labkit runs from).
 
     progress(label, done, total) counts bytes or wheels. Raises ConfigError (no clone), KitError (the folder holds something
-    else, or a newer kit; a pin without a wheel for a target), OfflineError, DownloadError, NoSpace.
+    else, or a newer kit; a pin without a wheel for a target), OfflineError, DownloadError, NoSpace, WeightsError (a folder that
+    cannot be written).
     """
     folder, clone = Path(to).expanduser().resolve(), _clone(clone)
     before = _before(folder)
-    (folder / "wheels").mkdir(parents=True, exist_ok=True)
-    with disk.errors(folder / "kit"), disk.one_writer(folder / "kit"):
-        (folder / install.SEAL).unlink(missing_ok=True)
-        for unfinished in (*folder.glob(f"{PART}*"), folder / "wheels" / OWN_PART):  # of a build that was killed
-            shutil.rmtree(unfinished, ignore_errors=True)
-        names = bring(clone / "requirements" / "lab.txt", targets, folder / "wheels", progress)
-        wheel = _own_wheel(clone, folder / "wheels")
-        names |= {f"wheels/{wheel}"} | _weights(folder, progress) | _small_files(folder, clone)
-        for stale in before - names:
-            (folder / stale).unlink(missing_ok=True)
-        return _seal(folder, names, targets, f"wheels/{wheel}", progress)
+    with disk.errors(folder, OTHER_FOLDER):
+        (folder / "wheels").mkdir(parents=True, exist_ok=True)
+        with disk.one_writer(folder / "kit"):
+            (folder / install.SEAL).unlink(missing_ok=True)
+            for unfinished in folder.glob(f"{PART}*"):  # of a build that was killed
+                shutil.rmtree(unfinished, ignore_errors=True)
+            return _build(folder, clone, targets, before, progress)
+
+
+def _build(folder: Path, clone: Path, targets: list[Target], before: set[str], progress: Progress) -> Built:
+    wheels = bring(clone / "requirements" / "lab.txt", targets, folder / "wheels", progress)
+    own = own_wheel(clone, folder / "wheels")
+    names = {own, _weights(folder, progress), *_small_files(folder, clone, targets)}.union(*wheels.values())
+    for stale in before - names:
+        (folder / stale).unlink(missing_ok=True)
+    sizes = {one: sum(_unpacked(folder / name) for name in {own, *wheels[one]}) for one in targets}
+    rows = [{**one.to_dict(), "unpacked_bytes": size} for one, size in sizes.items()]
+    return _seal(folder, names, targets, {"wheel": own, "targets": rows}, progress)
 
 
 def _clone(given: Path | None) -> Path:
@@ -96,53 +108,22 @@ def _before(folder: Path) -> set[str]:
     except FileNotFoundError:  # a first build that was stopped
         if (folder / "wheels").is_dir():
             return set()
-        raise KitError(
-            f"{folder} is not empty, and no kit", "nothing of yours is overwritten", "--to another-folder"
-        ) from None
+        raise KitError(f"{folder} is not empty, and no kit", "nothing of yours is overwritten", OTHER_FOLDER) from None
     except (ValueError, KeyError, TypeError):  # damaged: what is right of its files is kept all the same
         return set()
     if newer:
-        raise KitError(
-            f"{folder} holds a kit of a newer labkit", f"its format is {kit['format']}", "--to another-folder"
-        )
+        raise KitError(f"{folder} holds a kit of a newer labkit", f"its format is {kit['format']}", OTHER_FOLDER)
     return {name for name in names if ".." not in name.split("/") and not name.startswith("/")}
 
 
-def _own_wheel(clone: Path, wheels: Path) -> str:
-    """Build labkit's own wheel, which holds notebooks, tables and recordings; return its file name."""
-    place = wheels / OWN_PART
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "-w",
-        str(place),
-    ]
-    command += ["--no-build-isolation"] if importlib.util.find_spec("hatchling") else []
-    done = subprocess.run([*command, str(clone)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        why = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-        raise KitError("labkit's own wheel could not be built", why, "python -m pip install hatchling")
-    (built,) = place.glob("labkit-*.whl")
-    built.replace(wheels / built.name)
-    place.rmdir()
-    return built.name
-
-
-def _weights(folder: Path, progress: Progress) -> set[str]:
-    """Copy the bundled model in every form that is in the cache, each with its note; return the names."""
+def _weights(folder: Path, progress: Progress) -> str:
+    """Copy the file that the bundled model begins with, all the others being made from it; return its name in the kit."""
     model = catalog.default_model()
-    weights.ensure(model, progress=progress)
-    here = {weights.present(model, one.engine, one.variant) for one in model.sources} - {None}
-    files = sorted(path for one in here for path in (one, one.with_name(one.name + ".json")))
-    names = {f"weights/{path.parent.name}/{path.name}": path for path in files}
-    for name, path in names.items():
-        _put(path, folder / name, progress)
-    return set(names)
+    *_, first = model.chain(model.main("llamacpp"))
+    path = weights.ensure(model, first.engine, first.variant, progress)
+    name = f"weights/{path.parent.name}/{path.name}"
+    _put(path, folder / name, progress)
+    return name
 
 
 def _put(source: Path, dest: Path, progress: Progress) -> None:
@@ -151,18 +132,19 @@ def _put(source: Path, dest: Path, progress: Progress) -> None:
     if dest.is_file() and dest.stat().st_size == size and install.sha256_of(dest) == install.sha256_of(source):
         return
     dest.parent.mkdir(parents=True, exist_ok=True)
-    disk.need_room(dest.parent, size)
+    disk.need_room(dest.parent, size, OTHER_FOLDER)
     with disk.placed(dest) as out, open(source, "rb") as file:
         while block := file.read(install.BLOCK):
             out.write(block)
             progress(f"copying {dest.name}", out.tell(), size)
 
 
-def _small_files(folder: Path, clone: Path) -> set[str]:
+def _small_files(folder: Path, clone: Path, targets: list[Target]) -> set[str]:
+    lines = "\n".join(f"    {one.about['what']}: Python {one.python}" for one in targets)
     files = {
         "install.py": Path(install.__file__).read_bytes(),
         "requirements.txt": (clone / "requirements" / "lab.txt").read_bytes(),
-        "README.txt": README.encode(),
+        "README.txt": README.format(targets=lines, python=targets[0].python).encode(),
     }
     for name, content in files.items():
         with disk.placed(folder / name) as file:
@@ -170,8 +152,14 @@ def _small_files(folder: Path, clone: Path) -> set[str]:
     return set(files)
 
 
-def _seal(folder: Path, names: set[str], targets: list[Target], wheel: str, progress: Progress) -> Built:
-    """Write kit.json with the checksum of every file, then the checksum of kit.json."""
+def _unpacked(wheel: Path) -> int:
+    """How many bytes come out of a wheel."""
+    with zipfile.ZipFile(wheel) as parts:
+        return sum(part.file_size for part in parts.infolist())
+
+
+def _seal(folder: Path, names: set[str], targets: list[Target], about: dict, progress: Progress) -> Built:
+    """Write kit.json, `about` and the checksum of every file, then the checksum of kit.json."""
     files = {name: {"sha256": "", "bytes": (folder / name).stat().st_size} for name in sorted(names)}
     total, done = sum(file["bytes"] for file in files.values()), 0
     for name, file in files.items():
@@ -183,8 +171,7 @@ def _seal(folder: Path, names: set[str], targets: list[Target], wheel: str, prog
         "labkit": labkit.__version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "model": catalog.default_model().alias,
-        "wheel": wheel,
-        "targets": [target.to_dict() for target in targets],
+        **about,
         "files": files,
     }
     content = json.dumps(kit, indent=1).encode()

@@ -19,6 +19,7 @@ from labkit.errors import KitError
 __all__ = ["MACHINE", "PROGRESS", "read", "write"]
 
 MACHINE, PROGRESS = "labkit machine", "labkit progress"
+COMMANDS = {MACHINE: "labkit doctor --report", PROGRESS: "labkit progress --export"}
 FORMAT = 1
 LARGEST = 5_000_000  # bytes: these files have a few thousand
 
@@ -28,7 +29,7 @@ def write(path: Path, kind: str, found: dict) -> Path:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     whole = {"kind": kind, "format": FORMAT, "labkit": labkit.__version__, "written": now, **found}
     path = Path(path).expanduser()
-    with disk.errors(path):
+    with disk.errors(path, f"{COMMANDS[kind]} another-folder/{path.name}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with disk.placed(path) as file:
             file.write(json.dumps(whole, indent=1, ensure_ascii=False).encode())
@@ -61,7 +62,7 @@ def _check(path: Path, kind: str, found: dict) -> None:
 
     if problem := next(Draft202012Validator(_schemas()[kind]).iter_errors(found), None):
         why = f"at {problem.json_path}: {problem.message[:120]}"
-        raise KitError(f"{path.name} is damaged", why, "labkit doctor --report FILE.json")
+        raise KitError(f"{path.name} is damaged", why, f"{COMMANDS[kind]} FILE.json")
 
 
 def _schemas() -> dict[str, dict]:

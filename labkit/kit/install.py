@@ -1,19 +1,21 @@
 """Install the course from this kit, with no network: python install.py
 
-    python install.py                      a virtual environment beside you, in the folder labkit-venv
+    python install.py                      a virtual environment in your own folder, called labkit-venv
     python install.py --venv FOLDER        somewhere else
     python install.py --check              only look whether the kit is whole
 
-Every file of the kit is compared with its checksum first; if one byte differs, nothing is installed. This file needs Python
-alone: it lies in the kit as a copy of labkit/kit/install.py, and `labkit kit verify` calls the same functions. The checksums
-find damage, and no malice: who can change a file can change its checksum too.
+Every file of the kit is compared with its checksum first; if one byte differs, nothing is installed. An environment that could
+not be finished is taken away again. This file needs Python alone: it lies in the kit as a copy of labkit/kit/install.py, and
+`labkit kit verify` calls the same functions. The checksums find damage, and no malice: who can change a file can change its
+checksum too.
 
 Explained in README.md, section "The command".
 """
 
-from __future__ import annotations
+from __future__ import annotations  # if Python stops at this line, it is too old: README.txt says which one to take
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -28,6 +30,8 @@ FORMAT = 1  # of kit.json; a higher one is newer than this file
 MANIFEST, SEAL = "kit.json", "kit.sha256"
 NOT_OURS = re.compile(r"(^|/)(\.|System Volume Information/|desktop\.ini$|Thumbs\.db$|__pycache__/)")
 BLOCK = 1 << 20
+UNFINISHED = "labkit-unfinished"  # lies in a virtual environment of ours until all wheels are in it
+ON_DISK = 1.5  # bytes on a disk for each that comes out of a wheel: Python keeps modules compiled as well
 
 
 class Unusable(Exception):
@@ -39,24 +43,38 @@ class Unusable(Exception):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit status: 0, or 2 when the kit cannot be used."""
+    """Run the command line; return the exit status: 0, 2 when the kit cannot be used, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(description="Install the course from this kit, with no network.")
-    parser.add_argument("--venv", default="labkit-venv", help="the folder of the virtual environment (labkit-venv)")
+    venv = Path.home() / "labkit-venv"
+    parser.add_argument("--venv", type=Path, default=venv, help=f"the folder of the virtual environment ({venv})")
     parser.add_argument("--check", action="store_true", help="only look whether the kit is whole")
     asked, folder = parser.parse_args(arguments), Path(__file__).resolve().parent
     try:
-        kit = manifest(folder)
-        whole(folder, check(folder, kit, show))
-        print(f"The kit is whole: {len(kit['files'])} files, labkit {kit['labkit']}.")
-        if not asked.check:
-            install(folder, kit, Path(asked.venv).resolve())
+        _main(folder, None if asked.check else asked.venv.expanduser().resolve())
     except Unusable as problem:
         print(problem, file=sys.stderr)
         return 2
-    except OSError as error:  # a full disk, a stick that was pulled out or cannot be read
-        print(f"{error}\nTry: python install.py --check", file=sys.stderr)
+    except OSError as error:
+        why = "a disk that is full, or a stick that was pulled out or is worn out"
+        print(Unusable(str(error), why, "python install.py --check"), file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(
+            "\nStopped. A new environment that was begun is taken away again; start it once more when you like.",
+            file=sys.stderr,
+        )
+        return 130
     return 0
+
+
+def _main(folder: Path, venv: Path | None) -> None:
+    kit = manifest(folder)
+    if venv:
+        fits(folder, kit, venv)
+    whole(folder, check(folder, kit, show))
+    print(f"The kit is whole: {len(kit['files'])} files, labkit {kit['labkit']}.", flush=True)
+    if venv:
+        install(folder, kit, venv)
 
 
 def manifest(folder: Path) -> dict:
@@ -92,7 +110,7 @@ def check(folder: Path, kit: dict, tell=lambda label, done, total: None) -> dict
     for name, file in sorted(kit["files"].items()):
         if not (folder / name).is_file():
             found["missing"].append(name)
-        elif (folder / name).stat().st_size != file["bytes"] or sha256_of(folder / name) != file["sha256"]:
+        elif not _same(folder / name, file):
             found["changed"].append(name)
         done += file["bytes"]
         tell("checking", done, total)
@@ -112,6 +130,26 @@ def whole(folder: Path, found: dict[str, list[str]]) -> None:
         raise Unusable(f"This kit is damaged: {', '.join(bad[:3])}{more}", why, fix)
 
 
+def fits(folder: Path, kit: dict, venv: Path) -> None:
+    """Raise Unusable if the kit is not for this machine and this Python, or the environment cannot be where it is wanted."""
+    row, there = target(kit), _version(venv)
+    place = next(one for one in (venv, *venv.parents) if one.exists())
+    other = f"python {folder / 'install.py'} --venv /a/folder/with/room"
+    if folder in (venv, *venv.parents):
+        raise Unusable(f"{venv} lies in the kit", "a kit stays as it was packed, for the next machine", other)
+    if place == venv and not _ours(venv) and (venv.is_file() or any(venv.iterdir())):
+        raise Unusable(f"{venv} is no virtual environment", "nothing of yours is written over", other)
+    if not os.access(place, os.W_OK):
+        raise Unusable(f"{venv} cannot be made", f"nothing can be written in {place}", other)
+    if numbers(there) > numbers(kit["labkit"]):
+        what = f"labkit {there} is in {venv}, and this kit holds the older {kit['labkit']}"
+        raise Unusable(what, "a newer labkit is not replaced by an older one", other)
+    needed, free = int(row["unpacked_bytes"] * ON_DISK), shutil.disk_usage(place).free
+    if not there and free < needed:
+        why = f"the environment takes about {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free"
+        raise Unusable(f"Not enough room on the disk that holds {place}", why, other)
+
+
 def target(kit: dict) -> dict:
     """Return the row of kit.json that is for this machine and this Python. Raises Unusable if there is none."""
     here = (sys.platform, platform.machine().lower(), "{}.{}".format(*sys.version_info[:2]))
@@ -120,67 +158,68 @@ def target(kit: dict) -> dict:
             return row
     rows = ", ".join(f"{row['platform']} with Python {row['python']}" for row in kit["targets"])
     fitting = [row["python"] for row in kit["targets"] if (row["sys_platform"], row["machine"].lower()) == here[:2]]
-    fix = f"python{fitting[0]} install.py" if fitting else f"labkit kit build --python {here[2]}  (on such a machine)"
+    starts = "py -" if sys.platform == "win32" else "python"
+    fix = f"{starts}{fitting[0]} install.py" if fitting else f"labkit kit build --python {here[2]}  (on such a machine)"
     raise Unusable(f"This is {here[0]} on {here[1]} with Python {here[2]}", f"the kit is for {rows}", fix)
 
 
 def install(folder: Path, kit: dict, venv: Path) -> None:
-    """Make the virtual environment, install all wheels into it, put the weights in place. Raises Unusable."""
-    target(kit)
-    python = venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    _make_venv(venv, python, kit)
-    (pip,) = [name for name in kit["files"] if re.match(r"wheels/pip-[^/]+\.whl$", name)]
-    # The pip of the kit, run out of its wheel: a Python without ensurepip (Debian's) will do.
-    command = [
-        str(python),
-        "-I",
-        str(folder / pip / "pip"),
-        "install",
-        "--isolated",
-        "--no-index",
-        "--no-deps",
-        "--quiet",
-    ]
-    command += ["--disable-pip-version-check", "--find-links", str(folder / "wheels")]
-    print(
-        f"Installing {len([name for name in kit['files'] if name.endswith('.whl')])} wheels or fewer: a minute or two.",
-        flush=True,
-    )
-    _run([*command, "-r", str(folder / "requirements.txt")])
-    _run([*command, "--force-reinstall", str(folder / kit["wheel"])])
-    _place_weights(folder, kit, python)
+    """Make the virtual environment, install all wheels into it, let labkit take in the weights. Raises Unusable."""
+    python = _python(venv)
+    with _whole_or_not_at_all(venv):
+        if not python.exists():
+            _run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
+        wheels = len([name for name in kit["files"] if name.endswith(".whl")])
+        print(f"Installing {wheels} wheels or fewer into {venv}: a minute or two.", flush=True)
+        command = _pip(folder, kit, python)
+        _run([*command, "-r", str(folder / "requirements.txt")])
+        _run([*command, "--force-reinstall", str(folder / kit["wheel"])])
+    for name in sorted(name for name in kit["files"] if name.startswith("weights/")):
+        _run([str(python), "-I", "-m", "labkit.cli", "pull", kit["model"], "--from", str(folder / name)])
     labkit = python.with_name("labkit.exe" if os.name == "nt" else "labkit")
     print(f"\nInstalled without a network. Next:\n\n    {labkit} doctor\n    {labkit} lab")
 
 
-def _make_venv(venv: Path, python: Path, kit: dict) -> None:
-    if venv.exists() and any(venv.iterdir()) and not (venv / "pyvenv.cfg").is_file():
-        raise Unusable(
-            f"{venv} is a folder of something else", "it is no virtual environment", "python install.py --venv other"
-        )
-    if python.exists():
-        there = _said([str(python), "-I", "-c", "import importlib.metadata as m; print(m.version('labkit'))"])
-        if _number(there) > _number(kit["labkit"]):
-            what = f"labkit {there} is in {venv}, and this kit holds the older {kit['labkit']}"
-            raise Unusable(what, "a newer labkit is not replaced by an older one", "python install.py --venv other")
-    else:
-        _run([sys.executable, "-m", "venv", "--without-pip", str(venv)])
+def _python(venv: Path) -> Path:
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def _place_weights(folder: Path, kit: dict, python: Path) -> None:
-    where = _said([str(python), "-I", "-c", "from labkit import paths; print(paths.weights_dir())"])
-    if not where:
-        raise Unusable(
-            "labkit was installed and does not start", "see the error above", f"{python} -m labkit.cli doctor"
-        )
-    for name in sorted(name for name in kit["files"] if name.startswith("weights/")):
-        dest = Path(where) / name[len("weights/") :]
-        if dest.is_file() and sha256_of(dest) == kit["files"][name]["sha256"]:
-            continue
-        dest.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(folder / name, dest.with_name(dest.name + ".tmp"))
-        os.replace(dest.with_name(dest.name + ".tmp"), dest)
-        print(f"  {name} -> {dest.parent}", flush=True)
+def _ours(venv: Path) -> bool:
+    return (venv / "pyvenv.cfg").is_file() or (venv / UNFINISHED).is_file()
+
+
+def _version(venv: Path) -> str:
+    """Which labkit is in a virtual environment; "" for none, and for one that was never finished."""
+    if not _python(venv).exists() or (venv / UNFINISHED).exists():
+        return ""
+    return _said([str(_python(venv)), "-I", "-c", "import importlib.metadata as m; print(m.version('labkit'))"])
+
+
+@contextlib.contextmanager
+def _whole_or_not_at_all(venv: Path):
+    """Of a virtual environment that is new here, nothing is left when the block fails; one that was there stays as it is."""
+    mark = venv / UNFINISHED
+    if mark.exists():  # an installer was killed: nobody has ever worked in it
+        shutil.rmtree(venv)
+    new = not (venv / "pyvenv.cfg").exists()
+    try:
+        if new:
+            venv.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+        yield
+        mark.unlink(missing_ok=True)
+    except BaseException:
+        if new:
+            shutil.rmtree(venv, ignore_errors=True)
+        raise
+
+
+def _pip(folder: Path, kit: dict, python: Path) -> list[str]:
+    """The pip of the kit, run out of its wheel: a Python without ensurepip (Debian's) will do."""
+    (pip,) = [name for name in kit["files"] if re.match(r"wheels/pip-[^/]+\.whl$", name)]
+    alone = ["--isolated", "--no-index", "--no-deps", "--disable-pip-version-check"]
+    alone += [] if sys.stderr.isatty() else ["--quiet"]  # its bar is for whoever looks
+    return [str(python), "-I", str(folder / pip / "pip"), "install", *alone, "--find-links", str(folder / "wheels")]
 
 
 def sha256_of(path: Path) -> str:
@@ -192,6 +231,13 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _same(path: Path, file: dict) -> bool:
+    try:
+        return path.stat().st_size == file["bytes"] and sha256_of(path) == file["sha256"]
+    except OSError:  # a stick with a bad block
+        return False
+
+
 def show(label: str, done: int, total: int) -> None:
     """Draw how far `label` has come, if somebody is looking."""
     if sys.stderr.isatty():
@@ -201,8 +247,8 @@ def show(label: str, done: int, total: int) -> None:
 
 def _run(command: list[str]) -> None:
     if subprocess.call(command):
-        why = "its message is above; a wheel may want a newer system than this one"
-        raise Unusable(f"{Path(command[0]).name} failed", why, "python install.py --venv other")
+        why = "its message is above; a full disk, or a wheel that wants a newer system than this one"
+        raise Unusable(f"This failed: {' '.join(command[:4])}", why, "python install.py --venv /a/folder/with/room")
 
 
 def _said(command: list[str]) -> str:
@@ -210,7 +256,8 @@ def _said(command: list[str]) -> str:
     return done.stdout.decode().strip()
 
 
-def _number(version: str) -> list[int]:
+def numbers(version: str) -> list[int]:
+    """Return the first three numbers of a version, to compare with another's; [] for a text without any."""
     return [int(part) for part in re.findall(r"\d+", version)[:3]]
 
 

@@ -27,6 +27,9 @@ FACTS = (
     "os", "architecture", "cpu_model", "cores_usable", "ram_total_bytes", "ram_limit_bytes", "ram_free_bytes",
     "disk_free_bytes",
 )  # fmt: skip
+ORDINARY = {
+    "root", "user", "admin", "localhost", "linux", "ubuntu", "windows", "macos", "python", "labkit", "ollama",
+}  # fmt: skip
 A_PATH = re.compile(r"(?<![\w:/.])(?:[A-Za-z]:\\|\\\\|~?/)(?:[^\s/\\'\"]+[/\\])+[^\s'\",;)]*")
 
 
@@ -87,17 +90,4 @@ def _names() -> list[str]:
     asked = [os.environ.get("USER"), os.environ.get("USERNAME"), platform.node(), platform.node().split(".")[0]]
     with contextlib.suppress(OSError, KeyError, ImportError):  # a container whose user has no name
         asked += [getpass.getuser()]
-    ordinary = {
-        "root",
-        "user",
-        "admin",
-        "localhost",
-        "linux",
-        "ubuntu",
-        "windows",
-        "macos",
-        "python",
-        "labkit",
-        "ollama",
-    }
-    return sorted({name for name in asked if name and len(name) > 2 and name.lower() not in ordinary})
+    return sorted({name for name in asked if name and len(name) > 2 and name.lower() not in ORDINARY})

@@ -55,7 +55,9 @@ class Target:
                 f"There is no platform {name!r}", f"there are {', '.join(platforms())}", "labkit kit build -h"
             )
         if not re.fullmatch(r"3\.\d+", python) or int(python[2:]) < 11:
-            raise ConfigError(f"No kit for Python {python!r}", "labkit needs 3.11 or newer", "--python 3.12")
+            raise ConfigError(
+                f"No kit for Python {python!r}", "labkit needs 3.11 or newer", "labkit kit build --python 3.12"
+            )
         return cls(name, python)
 
     @property

@@ -13,15 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 __all__ = ["Links", "check"]
 
-FETCHED = {
-    "script": "src",
-    "img": "src",
-    "iframe": "src",
-    "link": "href",
-    "source": "src",
-    "video": "src",
-    "audio": "src",
-}
+FETCHED = {**dict.fromkeys(("script", "img", "iframe", "source", "video", "audio"), "src"), "link": "href"}
 IN_STYLE = re.compile(r"(?:@import\s+|url\()\s*['\"]?(?!url\(|data:|#)([^)'\";]+)")
 
 

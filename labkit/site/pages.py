@@ -23,14 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Page", "Part", "lesson_page"]
 
-SHOWN = [
-    "text/html",
-    "text/markdown",
-    "image/svg+xml",
-    "image/png",
-    "text/latex",
-    "text/plain",
-]  # widgets: what they left
+# Of widgets, what they left.
+SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "text/latex", "text/plain"]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MARKS = re.compile(r"[*`]|\]\([^)]*\)|(?<!\w)\[")  # emphasis, code, links
 RULES = re.compile(r"[#|>]|-{3,}")  # headings, tables, quotations

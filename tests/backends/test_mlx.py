@@ -9,10 +9,9 @@ from dataclasses import replace
 import openai
 import pytest
 import tiny_llama as tiny
-from test_convert import TABLE
 
 import labkit
-from labkit import catalog, weights
+from labkit import catalog
 from labkit.backends import mlx
 from labkit.backends.loopback import get
 from labkit.backends.settings import Settings
@@ -28,15 +27,11 @@ STORY = [{"role": "user", "content": "Write a very long story."}]
 def tiny_engine(tmp_path_factory, require):
     here = mlx.available()
     require("mlx", here, here.fix)
-    home = tmp_path_factory.mktemp("home")
-    (home / "models.toml").write_text(TABLE.replace('engines = ["vllm"]', 'engines = ["vllm", "mlx"]'))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LABKIT_HOME", str(home))
-        catalog._load.cache_clear()
-        weights.import_file("tiny", tiny.write_gguf(home / "given.gguf"))
-        with labkit.connect("mlx", model="tiny", context=128, parallel=2, threads=1) as engine:
-            yield engine
-    catalog._load.cache_clear()
+    with (
+        tiny.home(tmp_path_factory.mktemp("home")),
+        labkit.connect("mlx", model="tiny", context=128, parallel=2, threads=1) as engine,
+    ):
+        yield engine
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/v1/models/other", "/"])

@@ -9,9 +9,8 @@ import psutil
 import pytest
 import tiny_llama as tiny
 from processes import interruptible
-from test_convert import TABLE
 
-from labkit import catalog, convert, weights
+from labkit import convert
 from labkit.backends import ollama, ollama_api, ollama_find, ollama_form
 from labkit.backends.process import running_servers
 from labkit.backends.settings import Settings
@@ -21,16 +20,11 @@ from labkit.errors import ConfigError, NoSpace
 @pytest.fixture
 def home(tmp_path, monkeypatch, require):
     """A labkit home where the model `tiny` is."""
-    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("LABKIT_OLLAMA_URL", raising=False)
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "models.toml").write_text(TABLE)
     here = ollama.available()
     require("ollama", here, here.fix)
-    catalog._load.cache_clear()
-    weights.import_file("tiny", tiny.write_gguf(tmp_path / "given.gguf"))
-    yield tmp_path / "home"
-    catalog._load.cache_clear()
+    with tiny.home(tmp_path / "home") as folder:
+        yield folder
 
 
 def mine() -> list[dict]:

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import tiny_llama as tiny
 from test_cli import run
-from test_convert import TABLE
 
 from labkit import convert
 from labkit.backends import ollama_form
@@ -16,16 +15,8 @@ from labkit.cli.convert import READERS
 @pytest.fixture
 def labkit(tmp_path):
     """Give `labkit(*arguments)`, which runs in a home of its own where the model `tiny` is."""
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "models.toml").write_text(TABLE)
-    given, env = tiny.write_gguf(tmp_path / "given.gguf"), {"LABKIT_HOME": str(home)}
-    assert run("pull", "tiny", "--from", given, env=env).returncode == 0
-
-    def call(*arguments):
-        return run("convert", *arguments, env=env)
-
-    return call
+    with tiny.home(tmp_path / "home") as home:
+        yield lambda *arguments: run("convert", *arguments, env={"LABKIT_HOME": str(home)})
 
 
 def test_every_form_is_explained():

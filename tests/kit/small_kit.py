@@ -1,39 +1,28 @@
-"""A small kit, made by the real build: pins of two wheels that lie in a folder, a model of a few kilobytes, labkit's own wheel."""
+"""A small kit, made by the real build: pins of wheels that lie in a folder, a model of a few kilobytes, labkit's own wheel.
+
+In place of the course's 140 wheels it has `borrowed`, which lets an environment see the modules that the tests themselves use.
+"""
 
 from __future__ import annotations
 
 import ensurepip
 import hashlib
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
-import tiny_llama as tiny
-
-from labkit import catalog, kit, weights
+from labkit import kit
+from labkit.kit import install
 from labkit.kit.build import Built
 
 ROOT = Path(__file__).parents[2]
-MODEL = """
-[models.tiny]
-default = true
-name = "Tiny"
-family = "test"
-kind = "chat"
-parameters = 100000
-licence = "none"
-context_length = 128
-n_layers = 2
-n_kv_heads = 2
-head_dim = 16
-[[models.tiny.sources]]
-engines = ["llamacpp"]
-variant = "f16"
-format = "gguf-f16"
-via = "hub"
-id = "nobody/tiny"
-file = "tiny.gguf"
-"""
+ANSWER = "wheels/answer-1.0-py3-none-any.whl"
 WEIGHTS = "weights/tiny/tiny-f16.gguf"
 
 
@@ -42,15 +31,22 @@ def bundled_pip() -> Path | None:
     return next((Path(ensurepip.__file__).parent / "_bundled").glob("pip-*.whl"), None)
 
 
-def make_wheel(folder: Path, name: str, version: str, tag: str = "py3-none-any") -> Path:
-    """Write a wheel with one module, `ANSWER = 42`."""
-    path, info = folder / f"{name}-{version}-{tag}.whl", f"{name}-{version}.dist-info"
+def make_wheel(folder: Path, name: str, text: str = "ANSWER = 42\n", ending: str = ".py") -> Path:
+    """Write a wheel with one file of this text, version 1.0, for any machine."""
+    path, info = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
     with zipfile.ZipFile(path, "w") as wheel:
-        wheel.writestr(f"{name}.py", "ANSWER = 42\n")
-        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        wheel.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: {tag}\n")
+        wheel.writestr(f"{name}{ending}", text)
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
         wheel.writestr(f"{info}/RECORD", "")
     return path
+
+
+def borrowed(folder: Path) -> Path:
+    """Write the wheel that stands for the course's dependencies."""
+    return make_wheel(folder, "borrowed", sysconfig.get_path("purelib") + "\n", ".pth")
 
 
 def pin(wheel: Path, marker: str = "") -> str:
@@ -71,14 +67,39 @@ def clone(folder: Path, lock: str) -> Path:
     return folder
 
 
-def home(folder: Path) -> Path:
-    """Make a labkit home whose default model is tiny and here; LABKIT_HOME must point to it."""
-    (folder / "models.toml").write_text(MODEL, encoding="utf-8")
-    catalog._load.cache_clear()
-    weights.import_file("tiny", tiny.write_gguf(folder / "given.gguf"))
-    return folder
-
-
 def build(to: Path, of: Path) -> Built:
     """Build for this machine."""
     return kit.build(to, [kit.here()], clone=of)
+
+
+def flip(path: Path, place: int) -> None:
+    """Change one bit of a file."""
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def rewrite(folder: Path, **changes) -> None:
+    """Change kit.json, with its checksum."""
+    found = json.loads((folder / "kit.json").read_text()) | changes
+    (folder / "kit.json").write_text(json.dumps(found))
+    (folder / "kit.sha256").write_bytes(install.seal((folder / "kit.json").read_bytes()))
+
+
+def target(folder: Path, **changes) -> list[dict]:
+    """Return the one target of a kit, changed."""
+    (row,) = json.loads((folder / "kit.json").read_text())["targets"]
+    return [row | changes]
+
+
+def install_from(folder: Path, *arguments: object, **env: object) -> subprocess.CompletedProcess[str]:
+    """Start the kit's installer, as a person does who has set no variable of pip or Python."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
+    command = [sys.executable, folder / "install.py", *map(str, arguments)]
+    everything = {**clean, **{key: str(value) for key, value in env.items()}}
+    return subprocess.run(command, capture_output=True, text=True, env=everything)
+
+
+def heed_ctrl_c() -> None:
+    """For a child: a shell that runs the tests in the background has told them all to ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -93,6 +93,14 @@ def test_a_broken_record_loses_nothing(home):
     assert (home / "progress.broken-1.json").read_text() == '{"exercises": {"00.1": {"sta'
 
 
+def test_the_command_says_so_in_a_line(home):
+    home.mkdir(parents=True)
+    (home / "progress.json").write_text('{"exercises": {"00.1": {"sta')
+    said = run("progress", env={"LABKIT_HOME": str(home)})
+    assert said.returncode == 0 and said.stderr.count("\n") == 1
+    assert said.stderr == "The record of your progress could not be read; it is kept as progress.broken-1.json\n"
+
+
 def test_the_commands(home, tmp_path):
     record("00.1", verdict="right")
     env = {"LABKIT_HOME": str(home)}
