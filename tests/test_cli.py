@@ -141,7 +141,8 @@ def test_errors_are_three_lines_and_status_2(arguments, words):
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path):
     done = run("doctor", "--report", tmp_path)
-    assert done.returncode == 2 and done.stderr == f"Is a directory: {tmp_path}\nTry: another file or folder\n"
+    assert done.returncode == 2 and f"Cannot write {tmp_path}\n" in done.stderr
+    assert "Is a directory" in done.stderr and "Try: labkit doctor --report" in done.stderr
 
 
 @pytest.mark.parametrize(
