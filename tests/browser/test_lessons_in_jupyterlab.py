@@ -19,7 +19,7 @@ def test_by_keyboard_alone_and_readable_in_light_and_dark(open_lab, artifacts, n
     lab = open_lab(name)
     by_keyboard.run_all(lab)
     assert lab.errors() == []
-    print(name, by_keyboard.walk(lab))
+    by_keyboard.walk(lab)
     lab.wait_idle()
     stem = name.removesuffix(".ipynb")
     pale = lab.screenshot(artifacts / f"{stem}-light.png")
