@@ -10,6 +10,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
 
 from labkit import paths
@@ -24,7 +25,8 @@ class Lesson:
 
     `minutes` are a learner's, `memory_gb` (10**9 bytes) is what JupyterLab, kernel, engine and model take together, any
     one of `engines` will do, `needs` are ids of lessons to read first, `exercises` counts those that check themselves.
-    Shown as one line, in Markdown and as plain text.
+    Shown as one line, on a page and as plain text; the page gets what every lesson's figures and widgets need there
+    (data/lesson_page.html).
     """
 
     id: str
@@ -47,8 +49,10 @@ class Lesson:
         needs = f"about {self.minutes} minutes · {self.memory_gb:g} GB of memory · engine: {' or '.join(self.engines)}"
         return f"{self.id} {self.title} · {self.level} · {needs}"
 
-    def _repr_markdown_(self) -> str:
-        return repr(self).replace(f"{self.id} {self.title}", f"**{self.id} {self.title}**", 1)
+    def _repr_html_(self) -> str:
+        name, line = escape(f"{self.id} {self.title}"), escape(repr(self))
+        needed = (paths.data_dir() / "lesson_page.html").read_text(encoding="utf-8")
+        return f"<p>{line.replace(name, f'<strong>{name}</strong>', 1)}</p>\n{needed}"
 
 
 def lessons() -> list[Lesson]:

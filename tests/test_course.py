@@ -68,10 +68,12 @@ def test_an_unknown_lesson_lists_the_known(name, small_course):
     assert "00_start, 01_agents" in str(raised.value) and "labkit run" in raised.value.fix
 
 
-def test_the_card_is_one_line_in_text_and_markdown(small_course):
+def test_the_card_is_one_line_in_text_and_on_a_page(small_course):
+    (small_course.parent / "data" / "lesson_page.html").write_text("<style></style>", encoding="utf-8")
     card = course.lesson("00", ".".join(labkit.__version__.split(".")[:2]))
     assert repr(card) == "00 Start · beginner · about 30 minutes · 1.5 GB of memory · engine: llamacpp"
-    assert card._repr_markdown_() == repr(card).replace("00 Start", "**00 Start**")
+    line = repr(card).replace("00 Start", "<strong>00 Start</strong>")
+    assert card._repr_html_() == f"<p>{line}</p>\n<style></style>"
 
 
 @pytest.mark.parametrize(

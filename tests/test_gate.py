@@ -120,7 +120,9 @@ def test_the_reason_says_where_and_what(name, cell, code, says, runs):
 
 
 def test_every_kind_of_problem_has_a_broken_notebook():
-    assert {*EXPECTED.values(), "memory"} == set(KINDS), "test_memory_cap.py has the notebook that takes too much memory"
+    assert {*EXPECTED.values(), "memory"} == set(KINDS), (
+        "test_memory_cap.py has the notebook that takes too much memory"
+    )
 
 
 def test_the_folder_holds_what_its_script_writes():

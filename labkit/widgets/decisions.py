@@ -44,13 +44,11 @@ def decision_map(utility: Callable[[float, float, float], float], late_fees: Seq
     figure = quiet(go.Figure(chart(late_fees[0])), x="minutes left", y="chance of a jam", height=330)
     figure.update_layout(margin={"t": 50})
     figure.update_xaxes(range=[9, 61])
-    labels = [
-        (0.98, "side streets", "right", "rgba(217,119,6,0.85)"),
-        (0.02, "motorway", "left", "rgba(59,130,196,0.4)"),
-    ]
-    for x, text, anchor, colour in labels:
+    labels = [(0.98, "side streets", "right", ORANGE), (0.02, "motorway", "left", BLUE)]
+    for x, text, anchor, colour in labels:  # the words in ink: those colours are too pale to read on a white page
+        mark = f'<span style="color:{colour}">■</span>'
         figure.add_annotation(
-            x=x, y=1.14, xref="paper", yref="paper", text=f"<b>■</b> {text}", font_color=colour.replace("0.4", "1"),
+            x=x, y=1.14, xref="paper", yref="paper", text=f"{mark} {text}", font_color=INK,
             xanchor=anchor, showarrow=False,
         )  # fmt: skip
     shares = {fee: sum(map(sum, grid)) / (len(left) * len(chance)) for fee, grid in grids.items()}

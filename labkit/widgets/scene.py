@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from labkit.widgets.theme import INK
+from labkit import paths
+from labkit.widgets.theme import ELSEWHERE, INK
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -32,7 +33,11 @@ class Scene:
         from IPython.display import HTML, display
 
         display(self.figure)
-        display(HTML(f"<details><summary>In words</summary><pre>{escape(self.text)}</pre></details>"))
+        display(HTML(f"<details><summary>In words</summary><pre>{escape(self.text)}</pre></details>{self._keys()}"))
+
+    def _keys(self) -> str:
+        """Return what makes the buttons of a figure that moves work by keyboard."""
+        return (paths.data_dir() / "figure_keys.html").read_text(encoding="utf-8") if self.figure.frames else ""
 
     def __str__(self) -> str:
         return self.text
@@ -73,7 +78,9 @@ def animate(
 
 def plain(figure: go.Figure) -> go.Figure:
     """Return `figure` without zoom and its buttons, which would lie over the titles: here one looks and plays."""
-    figure.update_layout(dragmode=False, modebar={"remove": [*BUTTONS], "bgcolor": "rgba(0,0,0,0)", "color": INK})
+    figure.update_layout(
+        dragmode=False, modebar={"remove": [*BUTTONS, ELSEWHERE], "bgcolor": "rgba(0,0,0,0)", "color": INK}
+    )
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)
     return figure

@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import contrast
+
 from labkit import lab
 from labkit.backends.process import ServerProcess, free_port
 
@@ -130,7 +132,8 @@ class LabPage:
         self.page, self.server = page, server
         self.complaints: list[str] = []
         page.on("console", lambda message: self.complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        # "undefined": a figure whose Pause was pressed gives its promise to play up, and says no more than that.
+        page.on("pageerror", lambda error: self.complaints.append(str(error)) if str(error) != "undefined" else None)
 
     def open(self, notebook: str) -> None:
         """Open `notebook` (a path below the server's folder) in its simple, one-document form and wait for its kernel."""
@@ -146,8 +149,17 @@ class LabPage:
         """Run all cells and wait until each code cell has its number, or one has failed that may not."""
         # void: the command's promise waits for every cell, and a failed one must not keep us waiting with it.
         self.page.evaluate("void window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.wait_ran()
+
+    def wait_ran(self) -> None:
+        """Wait until each code cell has its number, or one has failed that may not."""
         self.page.wait_for_function(f"() => {{ {_CELLS}; {_ALL_RAN} }}", timeout=RUN_MS)
         self.wait_idle()
+
+    def darken(self) -> None:
+        """Change to JupyterLab's dark theme, as the menu Settings does, with everything on the page where it is."""
+        self.page.evaluate("window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+        self.page.wait_for_function("document.body.dataset.jpThemeLight === 'false'")
 
     def errors(self) -> list[str]:
         """Return the error outputs of all cells but those tagged raises-exception, as text."""
@@ -169,18 +181,23 @@ class LabPage:
         """Return how many outputs hold a plotly figure, and how many are drawn (with a picture that has a size)."""
         return tuple(self.page.evaluate(f"() => {{ {_CELLS}; {_FIGURES} }}"))
 
-    def screenshot(self, path: Path) -> None:
-        """Save the whole notebook as pictures from its top to its end: `path`, or NAME-1.png, NAME-2.png, … if it is long."""
+    def screenshot(self, path: Path) -> list[str]:
+        """Save the whole notebook as pictures from its top to its end: `path`, or NAME-1.png, NAME-2.png, … if it is long.
+
+        Returns the texts of labkit's widgets and figures that one reads badly (see contrast.py).
+        """
         before = self.page.viewport_size
         self.page.set_viewport_size({"width": before["width"], "height": PICTURE_PX})
         self.page.wait_for_timeout(500)  # the layout, and plotly, follow the new size
+        pale = []
         shown, whole = self.page.evaluate(f"() => {{ {_SCROLLER}; return [box.clientHeight, box.scrollHeight]; }}")
         for number, top in enumerate(range(0, whole, shown), 1):
             self.page.evaluate(f"top => {{ {_SCROLLER}; box.scrollTop = top; }}", top)
             self.page.wait_for_timeout(200)
             name = f"{path.stem}-{number}{path.suffix}" if whole > shown else path.name
-            self.page.screenshot(path=str(path.with_name(name)))
+            pale += contrast.pale(self.page, self.page.screenshot(path=str(path.with_name(name))))
         self.page.set_viewport_size(before)
+        return pale
 
 
 _SCROLLER = "const box = document.querySelector('.jp-NotebookPanel .jp-WindowedPanel-outer')"

@@ -28,19 +28,6 @@ WATCH = """() => { window.lengths = [];
     const turns = log.querySelectorAll('.labkit-turn');
     window.lengths.push(turns[1]?.querySelector('.labkit-answer .labkit-text')?.textContent.length ?? 0);
   }).observe(log, {childList: true, subtree: true, characterData: true}); }"""
-# The worst contrast (WCAG, 1 to 21) between a text in our cards and what is really behind it, and that text.
-CONTRAST = """() => {
-  const rgba = css => (css.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number).concat(1).slice(0, 4);
-  const over = (top, below) => [0, 1, 2].map(i => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const behind = e => e ? over(rgba(getComputedStyle(e).backgroundColor), behind(e.parentElement)) : [255, 255, 255, 1];
-  const seen = [...document.querySelectorAll('.labkit *, .widget-text label, .widget-dropdown label, .jupyter-button')]
-    .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) && !e.disabled && e.tagName !== 'STYLE')
-    .map(e => { const back = behind(e), ink = over(rgba(getComputedStyle(e).color), back);
-      const [a, b] = [light(ink), light(back)].sort((x, y) => y - x);
-      return [(a + .05) / (b + .05), e.textContent.slice(0, 40)]; });
-  return seen.sort((a, b) => a[0] - b[0])[0]; }"""
 TOO_WIDE = "() => [...document.querySelectorAll('.labkit')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
 
 
@@ -170,7 +157,5 @@ def test_readable_in_light_and_dark_wide_and_narrow(open_lab, server, artifacts,
     lab = open_lab(write(server, "looks.ipynb", ALL_THREE), width=width, dark=dark)
     lab.run_all()
     assert lab.errors() == []
-    lab.screenshot(artifacts / f"widgets-{'dark' if dark else 'light'}-{width}.png")
-    worst, text = lab.page.evaluate(CONTRAST)
-    assert worst >= 4.5, f"{text!r} has a contrast of {worst:.1f} only"
+    assert lab.screenshot(artifacts / f"widgets-{'dark' if dark else 'light'}-{width}.png") == []
     assert lab.page.evaluate(TOO_WIDE) == 0

@@ -135,3 +135,4 @@ def test_a_notebook_gets_the_figure_and_the_words(monkeypatch):
     figure, words = shown
     assert figure is scene.figure
     assert "<details>" in words.data and "80% right" in words.data
+    assert ("<script>" in words.data) == bool(scene.figure.frames), "only buttons that plotly draws need the script"
