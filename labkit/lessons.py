@@ -24,7 +24,8 @@ class Lesson:
     """One row of data/lessons.toml.
 
     `minutes` are a learner's, `memory_gb` (10**9 bytes) is what JupyterLab, kernel, engine and model take together, any
-    one of `engines` will do, `needs` are ids of lessons to read first, `exercises` counts those that check themselves.
+    one of `engines` will do, `needs` are ids of lessons to read first, `exercises` counts those that check themselves,
+    `memory_gb_with` are (name, 10**9 bytes) of what is used if it is here and takes more.
     Shown as one line, on a page and as plain text; the page gets what every lesson's figures and widgets need there
     (data/lesson_page.html).
     """
@@ -39,6 +40,7 @@ class Lesson:
     engines: tuple[str, ...]
     needs: tuple[str, ...]
     exercises: int
+    memory_gb_with: tuple[tuple[str, float], ...] = ()
 
     @property
     def path(self) -> Path:
@@ -46,7 +48,9 @@ class Lesson:
         return paths.notebooks_dir() / self.file
 
     def __repr__(self) -> str:
-        needs = f"about {self.minutes} minutes · {self.memory_gb:g} GB of memory · engine: {' or '.join(self.engines)}"
+        more = "".join(f" ({gb:g} with {name})" for name, gb in self.memory_gb_with)
+        memory = f"{self.memory_gb:g} GB of memory{more}"
+        needs = f"about {self.minutes} minutes · {memory} · engine: {' or '.join(self.engines)}"
         return f"{self.id} {self.title} · {self.level} · {needs}"
 
     def _repr_html_(self) -> str:
@@ -75,4 +79,9 @@ def lesson_by_id(name: str | int | Path) -> Lesson:
 @cache
 def _table(path: Path) -> tuple[Lesson, ...]:
     rows = tomllib.loads(path.read_text(encoding="utf-8"))["lesson"]
-    return tuple(Lesson(**row | {"engines": tuple(row["engines"]), "needs": tuple(row["needs"])}) for row in rows)
+    return tuple(_lesson(row) for row in rows)
+
+
+def _lesson(row: dict) -> Lesson:
+    lists = {"engines": tuple(row["engines"]), "needs": tuple(row["needs"])}
+    return Lesson(**row | lists | {"memory_gb_with": tuple(row.get("memory_gb_with", {}).items())})
