@@ -71,9 +71,7 @@ def lesson_by_id(name: str | int | Path) -> Lesson:
         if stem == Path(row.file).stem or (stem.isdigit() and stem.zfill(2) == row.id):
             return row
     known = ", ".join(Path(row.file).stem for row in lessons())
-    raise UnknownLesson(
-        f"There is no lesson or notebook {str(name)!r}", f"The lessons are: {known}", "labkit run --help"
-    )
+    raise UnknownLesson(f"There is no lesson or notebook {str(name)!r}", f"The lessons are: {known}", "labkit lessons")
 
 
 @cache

@@ -12,7 +12,6 @@ Taught in notebook 13, sections "An environment and a model" and "A scope".
 
 from __future__ import annotations
 
-import difflib
 import sqlite3
 import threading
 import tomllib
@@ -25,6 +24,7 @@ from typing import Any
 from labkit.agents.desk import Desk
 from labkit.applications.row import MOST_TOOLS, problem
 from labkit.errors import ConfigError, CourseError
+from labkit.nearest import meant
 from labkit.operate.policy import Policy
 from labkit.paths import data_dir
 from labkit.tools import Tool, as_tool
@@ -128,9 +128,7 @@ def application(name: str, file: Path | None = None) -> Application:
     """Return one application. Raises ConfigError for a name that there is not, with the nearest one."""
     known = applications(file)
     if name not in known:
-        near = difflib.get_close_matches(str(name), known, 1)
-        why = (f"did you mean {near[0]}? " if near else "") + f"there are {', '.join(known)}"
-        raise ConfigError(f"There is no application {name!r}.", why, "labkit lessons")
+        raise ConfigError(f"There is no application {name!r}.", meant(str(name), known, "there are"), "labkit lessons")
     return known[name]
 
 

@@ -14,7 +14,6 @@ Taught in notebook 10, section "The checklists".
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 from labkit.backends.base import Endpoint
 from labkit.backends.loopback import LOOPBACK, get_json
 from labkit.errors import ConfigError, EngineMissing, Refused
+from labkit.nearest import meant
 
 __all__ = ["Place", "Service", "external", "read"]
 
@@ -148,9 +148,7 @@ def external(base_url: str, key: str) -> Endpoint:
 
 def _checked(name: str, value: Any, kinds: dict[str, type]) -> Any:
     if name not in kinds:
-        close = difflib.get_close_matches(name, kinds, 1)
-        hint = f"did you mean {close[0]}?" if close else f"known: {', '.join(kinds)}"
-        raise ConfigError(f"A service has no {name!r}.", hint, "labkit checklist --help")
+        raise ConfigError(f"A service has no {name!r}.", meant(name, kinds), "labkit checklist --help")
     kind = kinds[name]
     if kind is tuple and isinstance(value, list) and all(isinstance(one, str) for one in value):
         return tuple(value)
