@@ -6,7 +6,7 @@
 The classes below are the schema; data/manifest.schema.json is made from them (`json_schema`), for editors. A file is read strictly:
 no unknown key, no anchor, no secret, no port twice. What the file refers to is checked in references.py.
 
-Taught in notebook 12, section "One manifest, three schedulers".
+Taught in notebook 12, sections "Presets" and "One manifest, three schedulers".
 """
 
 from __future__ import annotations
@@ -118,10 +118,7 @@ class Agent(_Strict):
 
 
 class Manifest(_Strict):
-    """The whole file: one device or several.
-
-    Taught in notebook 12, sections "Presets" and "One manifest, three schedulers".
-    """
+    """The whole file: one device or several."""
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
     name: Name

@@ -150,7 +150,7 @@ def test_search_by_keyboard_alone(folder, tabs):
     assert "“thermostat book”" in tab.inner_text("#said")
     links = [link.get_attribute("href") for link in tab.query_selector_all("#found a")]
     assert "01_agent_types.html#Reflex" in links
-    for _ in range(5):  # the link to the text, the course's name, the field and its button
+    for _ in range(6):  # the link to the text, the course's name, the names, the field and its button
         tab.keyboard.press("Tab")
     assert tab.evaluate("!!document.activeElement.closest('#found li')")
     tab.keyboard.press("Enter")
