@@ -37,6 +37,8 @@ def _wire(endpoint: Endpoint, messages: list[dict]) -> list[str]:
     """Return the data of each server-sent event of a streamed answer."""
     create = endpoint.client().chat.completions.with_streaming_response.create
     asked = {"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": 24}
+    # llama.cpp hangs up after a stream that was read to its end, and does not say so: the next question could meet a closed door.
+    asked["extra_headers"] = {"Connection": "close"}
     with (
         endpoint._translated_errors(),
         create(**asked, stream=True, stream_options={"include_usage": True}) as response,
