@@ -23,7 +23,7 @@ STYLE = """<style>
 .labkit-label { border: 1px solid currentColor; border-radius: 3px; padding: 0 5px; }
 .labkit table { border-collapse: collapse; width: 100%; margin: 0; color: inherit; font-size: inherit; }
 .labkit.labkit th, .labkit.labkit td { text-align: left; vertical-align: baseline; padding: 2px 12px 2px 0; max-width: none; }
-.labkit tr { border-top: 1px solid var(--jp-border-color2, currentColor); background: none; }
+.labkit tr { border-top: 1px solid var(--jp-border-color2, currentColor); background: none !important; }
 .labkit th { font-weight: 400; color: var(--jp-ui-font-color2, inherit); white-space: nowrap; }
 .labkit thead th { font-size: var(--jp-ui-font-size0, 12px); }
 .labkit td.labkit-quiet { width: 32%; }
