@@ -1,8 +1,10 @@
 """The lessons as a table: data/lessons.toml, one row a lesson, in reading order.
 
-for lesson in lessons():
-    print(lesson)
-lesson_by_id("00").path
+    for lesson in lessons():
+        print(lesson)
+    lesson_by_id("00").path
+
+At work in notebook 00, section "What runs here".
 """
 
 from __future__ import annotations

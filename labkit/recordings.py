@@ -1,7 +1,7 @@
 """The recordings that the course ships: made by running a lesson live, and held against live engines.
 
-record(["07"], backend="vllm")     # run the lesson, keep what its engines answered, if the lesson was green
-for found in check(): print(found) # is each still true?
+    record(["07"], backend="vllm")     # run the lesson, keep what its engines answered, if the lesson was green
+    for found in check(): print(found) # is each still true?
 
 Explained in CONTRIBUTING.md, section "Recordings".
 """

@@ -1,8 +1,8 @@
 """What an agent did in one turn: the steps, who decided each, what it cost, and how the turn ended.
 
-turn = agent.run("Where is order 1002?")
-print(turn)                    # a line a step
-json.dumps(turn.to_dict())     # the same for a log
+    turn = agent.run("Where is order 1002?")
+    print(turn)                    # a line a step
+    json.dumps(turn.to_dict())     # the same for a log
 
 Taught in notebook 13, section "A first agent".
 """

@@ -1,7 +1,7 @@
 """What every small server of labkit's own shares: a lock, an error in OpenAI's shape, and a place to run on loopback.
 
-with LoopbackServer(Locked(app, key)) as server:     # a thread of this process: it ends with it, kill -9 included
-    server.address                                   # http://127.0.0.1:PORT
+    with LoopbackServer(Locked(app, key)) as server:     # a thread of this process: it ends with it, kill -9 included
+        server.address                                   # http://127.0.0.1:PORT
 
 At work in notebook 14, section "Two transports".
 """

@@ -1,7 +1,7 @@
 """The capability matrix: engines by checks, as measured; each "no" with what was seen and why.
 
-matrix()                     # in a notebook: a table
-print(matrix("ollama"))      # the same as text
+    matrix()                     # in a notebook: a table
+    print(matrix("ollama"))      # the same as text
 
 Taught in notebook 08, section "The same answers, the same features".
 """

@@ -1,6 +1,6 @@
 """Whether a manifest can run on Ray Serve here, before anything is started: Ray and its version, weights, memory, port.
 
-check(manifest, port)          # returns the threads of each engine, or raises what speaks against it
+    check(manifest, port)          # returns the threads of each engine, or raises what speaks against it
 
 Taught in notebook 12, section "A cluster on one machine".
 """

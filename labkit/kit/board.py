@@ -1,7 +1,7 @@
 """Thirty machines and learners at a glance, from the files they wrote; no server, nothing installed on the way.
 
-found = board([Path("reports")])          # files, or folders of them
-found.to_dict(); str(found); page(found)
+    found = board([Path("reports")])          # files, or folders of them
+    found.to_dict(); str(found); page(found)
 
 Explained in README.md, section "The command".
 """

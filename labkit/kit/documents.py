@@ -1,7 +1,7 @@
 """The two files that a board is made of: what a machine is, and how far a learner has come. Each is JSON with its kind.
 
-write(Path("desk-07.json"), "labkit machine", {...})
-kind, found = read(Path("desk-07.json"))
+    write(Path("desk-07.json"), "labkit machine", {...})
+    kind, found = read(Path("desk-07.json"))
 
 Explained in README.md, section "The command".
 """

@@ -1,7 +1,7 @@
 """The list of lessons with what is done so far, and one lesson with its exercises and the instructor's notes.
 
-for row in listing():
-    print(row["id"], row["title"], row["right"], "of", row["exercises"])
+    for row in listing():
+        print(row["id"], row["title"], row["right"], "of", row["exercises"])
 
 Explained in README.md, section "The command".
 """

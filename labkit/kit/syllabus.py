@@ -1,9 +1,9 @@
 """Timetables of a workshop, made from the lessons' own minutes, and what an instructor should know about each lesson.
 
-table = plan("4h")
-for step in table.steps:
-    print(step.starts, step.minutes, step.title)
-notes("04").wrong, notes("04").ask
+    table = plan("4h")
+    for step in table.steps:
+        print(step.starts, step.minutes, step.title)
+    notes("04").wrong, notes("04").ask
 
 Explained in README.md, section "The command".
 """

@@ -1,8 +1,8 @@
 """For which machines a kit is: which pins they need, and which wheels run there.
 
-target = Target.of("linux-x86_64", "3.11")
-pins = [pin for pin in read_pins(file) if target.wants(pin)]
-target.takes("numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl")     # True
+    target = Target.of("linux-x86_64", "3.11")
+    pins = [pin for pin in read_pins(file) if target.wants(pin)]
+    target.takes("numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl")     # True
 
 Explained in README.md, section "The command".
 """

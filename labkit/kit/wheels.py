@@ -1,7 +1,7 @@
 """The wheels of a lock file for several targets in one folder, fetched by pip in handfuls, each checked by its hash.
 
-names = bring(Path("requirements/lab.txt"), [target], Path("kit/wheels"), progress_bar(unit=" wheels"))[target]
-name = own_wheel(Path("."), Path("kit/wheels"))            # labkit itself
+    names = bring(Path("requirements/lab.txt"), [target], Path("kit/wheels"), progress_bar(unit=" wheels"))[target]
+    name = own_wheel(Path("."), Path("kit/wheels"))            # labkit itself
 
 Explained in README.md, section "The command".
 """

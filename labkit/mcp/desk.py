@@ -1,6 +1,6 @@
 """The shop's service desk as an MCP server: five tools, the knowledge base as resources, one prompt.
 
-over_stdio(desk_server(Desk()))                     # what `labkit mcp serve` does
+    over_stdio(desk_server(Desk()))                     # what `labkit mcp serve` does
 
 Taught in notebook 14, sections "Two transports" and "Three kinds".
 """

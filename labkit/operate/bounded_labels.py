@@ -1,7 +1,7 @@
 """Labels that cannot explode: a metric keeps a time series for every value of every label, for as long as it lives.
 
-labels = Labels(limit=20)
-labels.bounded({"gen_ai.request.model": name_from_a_caller})     # the 21st name becomes "other"
+    labels = Labels(limit=20)
+    labels.bounded({"gen_ai.request.model": name_from_a_caller})     # the 21st name becomes "other"
 
 Taught in notebook 11, section "Out of this program".
 """

@@ -1,7 +1,7 @@
 """The calls of the last minutes: how long, how many, and how many failed.
 
-calls.add(0.35, "answered")
-calls.window(60)["error_rate_percent"]      # None when nobody called: no calls are not zero errors
+    calls.add(0.35, "answered")
+    calls.window(60)["error_rate_percent"]      # None when nobody called: no calls are not zero errors
 
 Taught in notebook 11, sections "What an engine tells" and "A slow engine".
 """

@@ -1,8 +1,8 @@
 """How many tool results the guards had to change or hold back: a poisoned text shows in no figure of an engine.
 
-results = CountedResults(standard())
-Agent(client=…, tools=[…], middleware=guarded(results.rails))
-Monitor(endpoint, more=results.window)         # tool_results_caught_percent, for the alert rules as well
+    results = CountedResults(standard())
+    Agent(client=…, tools=[…], middleware=guarded(results.rails))
+    Monitor(endpoint, more=results.window)         # tool_results_caught_percent, for the alert rules as well
 
 Taught in notebook 11, section "A poisoned result".
 """

@@ -1,8 +1,8 @@
 """A queue with an end: by priority, within it each client in turn, and a typed refusal when it is full.
 
-queue = FairQueue(bound=1000)
-queue.put(item, client="ana", priority=1)        # raises QueueFull
-queue.take(timeout=1.0)                          # the next item; None: none came, or the queue is closed
+    queue = FairQueue(bound=1000)
+    queue.put(item, client="ana", priority=1)        # raises QueueFull
+    queue.take(timeout=1.0)                          # the next item; None: none came, or the queue is closed
 
 At work in notebook 10, section "Too many".
 """

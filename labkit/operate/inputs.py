@@ -1,9 +1,9 @@
 """Is this text fit to be read at all: its size, its characters, its shape as JSON.
 
-size(100_000)            no more characters than so many
-readable()               no lone surrogates, control characters or non-characters
-invisible()              nothing that a person cannot see and a model reads
-json_shape(schema)       JSON of this schema, for structured inputs and for answers
+    size(100_000)            no more characters than so many
+    readable()               no lone surrogates, control characters or non-characters
+    invisible()              nothing that a person cannot see and a model reads
+    json_shape(schema)       JSON of this schema, for structured inputs and for answers
 
 Taught in notebook 10, section "What comes in and what goes out".
 """

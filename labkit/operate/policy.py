@@ -1,8 +1,8 @@
 """Roles, the tools they may use and the data they may touch: read from TOML, strictly, and denied unless it stands there.
 
-policy = Policy.load()                                  # data/roles.toml; its head says how to write one
-policy.rights("clerk").tools                            # {"lookup_customer", …}, inherited ones included
-policy.touched("lookup_customer", {"customer_id": "C-101"})     # ["customer:C-101"]
+    policy = Policy.load()                                  # data/roles.toml; its head says how to write one
+    policy.rights("clerk").tools                            # {"lookup_customer", …}, inherited ones included
+    policy.touched("lookup_customer", {"customer_id": "C-101"})     # ["customer:C-101"]
 
 Taught in notebook 10, section "Who may do what".
 """

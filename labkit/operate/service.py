@@ -1,9 +1,9 @@
 """A service in one small TOML file: where it answers, and what it promises. `labkit checklist` looks whether that is so.
 
-base_url = "http://127.0.0.1:8000/v1"     # without it, labkit starts an engine of its own
-fallback = ["http://127.0.0.1:8001/v1"]
-audit = "audit.jsonl"                     # files are looked for beside the TOML file
-requests_per_second = 2
+    base_url = "http://127.0.0.1:8000/v1"     # without it, labkit starts an engine of its own
+    fallback = ["http://127.0.0.1:8001/v1"]
+    audit = "audit.jsonl"                     # files are looked for beside the TOML file
+    requests_per_second = 2
 
 service = read(Path("kiosk.toml"))
 service.queue                             # 1000, the default of labkit.operate.resources

@@ -1,6 +1,6 @@
 """Spans kept in memory, the last few thousand, and put together to runs: what an agent did, step by step.
 
-spans.runs()[-1].steps          # depth, name, seconds, tokens, tool, error, in the order in which they began
+    spans.runs()[-1].steps          # depth, name, seconds, tokens, tool, error, in the order in which they began
 
 Taught in notebook 11, section "A poisoned result".
 """

@@ -1,7 +1,7 @@
 """Serve one level of a model: written once, kept in labkit's folder, and served as any GGUF is.
 
-with served("smollm2-135m", "Q8_0") as endpoint: ...
-served("smollm2-135m", "Q8_0", back_to="F16")       # the rounded weights, in a file whose kernel rounds nothing more
+    with served("smollm2-135m", "Q8_0") as endpoint: ...
+    served("smollm2-135m", "Q8_0", back_to="F16")       # the rounded weights, in a file whose kernel rounds nothing more
 
 Taught in notebook 02, section "Sizes and times", and in notebook 03, section "The flip".
 """

@@ -1,6 +1,6 @@
 """What the tool layer costs beside the model: its own milliseconds, on the development items, with the model's part played at once.
 
-measure()["median_ms"]
+    measure()["median_ms"]
 
 Explained in README.md, section "The command".
 """

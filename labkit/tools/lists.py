@@ -1,6 +1,6 @@
 """Lists that a request spells out: "Fast Lane, Sunburst and Two Rivers".
 
-word_lists("Add 3 eggs, milk and two loaves of bread to my list.")   # [(["3 eggs", "milk", "two loaves of bread"], 4, 43)]
+    word_lists("Add 3 eggs, milk and two loaves of bread to my list.")   # [(["3 eggs", "milk", "two loaves of bread"], 4, 43)]
 
 Taught in notebook 04, section "Two stages".
 """

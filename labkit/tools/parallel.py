@@ -1,6 +1,6 @@
 """Several calls for one request: its sentences one by one, and a list of values where a tool takes one of them.
 
-decide_all("What is the weather in Oslo, Rome and Lima? And set a timer of 5 minutes.", tools)   # four calls
+    decide_all("What is the weather in Oslo, Rome and Lima? And set a timer of 5 minutes.", tools)   # four calls
 
 Taught in notebook 04, section "Two stages".
 """

@@ -1,6 +1,6 @@
 """Numbers written as words: "twenty-one", "two hundred and six", "three dozen".
 
-spoken("five thousand three hundred euros")   # [(5300, 0, 27)]
+    spoken("five thousand three hundred euros")   # [(5300, 0, 27)]
 
 Taught in notebook 04, section "Two stages".
 """

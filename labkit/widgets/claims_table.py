@@ -1,8 +1,8 @@
 """The module's claims beside this machine's figures: a table that says for each whether it holds here.
 
-claims_table()                    # all of them
-claims_table(lesson="03")         # those that one lesson measures
-print(claims_text())              # the same as plain text
+    claims_table()                    # all of them
+    claims_table(lesson="03")         # those that one lesson measures
+    print(claims_text())              # the same as plain text
 
 Taught in notebook 02, section "Take away".
 """

@@ -1,6 +1,6 @@
 """Who decided a request, and how long it took: one mark a request, those that words settled beside those that the model read.
 
-decided_scene(scored)                  # what labkit.applications.measures.load returned
+    decided_scene(scored)                  # what labkit.applications.measures.load returned
 
 Taught in notebook 13, section "A first agent".
 """

@@ -1,6 +1,6 @@
 """One model in several formats, as a table in words: size, load, speed beside F16's, and how far the answers agree.
 
-print(formats_text(found))          # what labkit.quantize.formats returned
+    print(formats_text(found))          # what labkit.quantize.formats returned
 
 Taught in notebook 03, section "The same model in other formats".
 """

@@ -1,7 +1,7 @@
 """Who spoke to whom: a graph of a team's hops, and what each hop cost, with the same in words.
 
-team_scene(outcome.hops)             # labkit.orchestration.hops.Hop
-hop_table(outcome.hops)
+    team_scene(outcome.hops)             # labkit.orchestration.hops.Hop
+    hop_table(outcome.hops)
 
 Taught in notebook 09, section "A line".
 """

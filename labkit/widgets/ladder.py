@@ -1,7 +1,7 @@
 """The ladder as a figure: what a file's size buys. Size against loss, the speed as the size of the mark, and a twin in words.
 
-ladder_scene(rungs)                  # KL divergence from the reference, on a log axis
-frontier(rungs)                      # the rungs that no other beats in size, loss and speed at once
+    ladder_scene(rungs)                  # KL divergence from the reference, on a log axis
+    frontier(rungs)                      # the rungs that no other beats in size, loss and speed at once
 
 Taught in notebook 03, section "The ladder".
 """

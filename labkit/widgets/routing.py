@@ -1,6 +1,6 @@
 """The routing curve as a figure: what the share of escalated requests buys in quality, with a twin in words.
 
-routing_scene(points)                # labkit.agents.routing_curve.Point
+    routing_scene(points)                # labkit.agents.routing_curve.Point
 
 Taught in notebook 02, section "The curve".
 """

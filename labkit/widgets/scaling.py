@@ -1,7 +1,7 @@
 """What more servers give: throughput by replicas and callers as it was measured, and how long a request waits by load.
 
-scaling_scene({1: {1: [40.0, 42.1], 8: [55.0, 54.2]}, 2: {1: [39.8, 41.0], 8: [70.1, 68.4]}})
-waiting_scene(3.5)                      # one server's requests a second
+    scaling_scene({1: {1: [40.0, 42.1], 8: [55.0, 54.2]}, 2: {1: [39.8, 41.0], 8: [70.1, 68.4]}})
+    waiting_scene(3.5)                      # one server's requests a second
 
 Taught in notebook 12, section "More servers".
 """

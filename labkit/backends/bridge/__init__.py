@@ -1,6 +1,6 @@
 """One OpenAI-compatible server for the engines that have none: the engine and a small ASGI face, in a child process.
 
-endpoint = launch("openvino", model, settings, version="2026.4", engine="labkit.backends.bridge.openvino_engine", path=path)
+    endpoint = launch("openvino", model, settings, version="2026.4", engine="labkit.backends.bridge.openvino_engine", path=path)
 
 face.py       HTTP: routes, the key, errors in OpenAI's shape, server-sent events
 request.py    a request read strictly: what an engine cannot honour is refused by name
