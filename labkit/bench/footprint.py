@@ -101,7 +101,7 @@ def _listening(port: int | None) -> list[psutil.Process]:
         try:
             listening = [one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
             if port in listening:
-                return [process, *process.children(recursive=True)]
+                return _family(process.pid)
         except psutil.Error:
             continue
     return []
