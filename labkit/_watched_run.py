@@ -26,7 +26,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
 from labkit._memory_cap import MemoryCap
-from labkit.bench.footprint import PeakMemory
+from labkit.footprint import PeakMemory
 from labkit.gate import Evidence
 
 __all__ = ["watched_run"]

@@ -16,14 +16,13 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from functools import cache
 
 from labkit.errors import ConfigError
 from labkit.json_record import JsonRecord
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = ["Claim", "Measurement", "Result", "claim", "claims", "forget", "measured", "results"]
 
@@ -188,9 +187,7 @@ def _check(one: Claim, value: float, error: float) -> None:
 
 @cache
 def _claims() -> dict[str, Claim]:
-    path = data_dir() / "claims.toml"
-    rows = tomllib.loads(path.read_text(encoding="utf-8"))["claim"]
-    return {row["id"]: Claim(**row) for row in rows}
+    return {row["id"]: Claim(**row) for row in read_table("claims.toml")["claim"]}
 
 
 def _entry(name: str, row: dict) -> Measurement:

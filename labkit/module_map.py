@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -204,4 +203,4 @@ def _cells(notebook: Path) -> dict[str, int]:
 
 
 def _table() -> dict:
-    return tomllib.loads((paths.data_dir() / "module_map.toml").read_text(encoding="utf-8"))
+    return paths.read_table("module_map.toml")

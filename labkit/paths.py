@@ -8,7 +8,9 @@ Taught in notebook 05, section "Configure".
 from __future__ import annotations
 
 import os
+import tomllib
 from pathlib import Path
+from typing import Any
 
 
 def course_root() -> Path:
@@ -23,6 +25,14 @@ def data_dir() -> Path:
     At work in notebook 10, section "Who may do what".
     """
     return course_root() / "data"
+
+
+def read_table(name: str) -> dict[str, Any]:
+    """Return what is in a TOML file of the course's own data: `read_table("prices.toml")`.
+
+    At work in notebook 10, section "The checklists".
+    """
+    return tomllib.loads((data_dir() / name).read_text(encoding="utf-8"))
 
 
 def notebooks_dir() -> Path:

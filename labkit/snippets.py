@@ -14,7 +14,6 @@ import ast
 import keyword
 import re
 import sys
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions, requires, version
@@ -102,7 +101,7 @@ class Snippet:
 @cache
 def snippets() -> dict[str, Snippet]:
     """Return what can be lifted out, by name."""
-    rows = tomllib.loads((paths.data_dir() / "snippets.toml").read_text(encoding="utf-8"))
+    rows = paths.read_table("snippets.toml")
     listed = ("modules", "data", "leave")
     return {
         name: Snippet(name, **{key: tuple(value) if key in listed else value for key, value in row.items()})

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 from labkit import disk
 from labkit.errors import ConfigError, CourseError
-from labkit.paths import data_dir, home
+from labkit.paths import home, read_table
 from labkit.tools.words import content
 
 __all__ = ["Desk"]
@@ -146,7 +145,7 @@ class Desk:
 
     def _load(self) -> None:
         """Fill an empty database, all or nothing: another process may open it as well, or this one end half way."""
-        records = tomllib.loads((data_dir() / "shop_records.toml").read_text(encoding="utf-8"))
+        records = read_table("shop_records.toml")
         with self._lock, self._database as database:
             database.execute("begin immediate")
             if database.execute("select 1 from sqlite_master").fetchone():

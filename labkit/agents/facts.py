@@ -10,10 +10,9 @@ Taught in notebook 13, section "A small window".
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = ["facts_in"]
 
@@ -26,7 +25,7 @@ def facts_in(text: str) -> dict[str, str]:
 
 @cache
 def _patterns() -> dict[str, re.Pattern]:
-    table = tomllib.loads((data_dir() / "memory_facts.toml").read_text(encoding="utf-8"))
+    table = read_table("memory_facts.toml")
     return {name: re.compile(pattern, re.IGNORECASE) for name, pattern in table["pattern"].items()}
 
 

@@ -8,13 +8,12 @@ Taught in notebook 02, sections "Confidence" and "The curve".
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from typing import NamedTuple
 
 from labkit.agents.hybrid import Request
 from labkit.errors import CourseError
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = ["Item", "items", "worked_examples"]
 
@@ -31,7 +30,7 @@ class Item(NamedTuple):
 
 @cache
 def _table() -> dict:
-    return tomllib.loads((data_dir() / "routing.toml").read_text(encoding="utf-8"))
+    return read_table("routing.toml")
 
 
 def items(part: str) -> list[Item]:

@@ -5,12 +5,11 @@ Taught in notebook 01, sections "A small model inside" and "From chatbot to agen
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from typing import NamedTuple
 
 from labkit.errors import CourseError
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = [
     "LABELS", "TOOLS", "Message", "Question",
@@ -37,7 +36,7 @@ class Question(NamedTuple):
 
 @cache
 def _shop() -> dict:
-    return tomllib.loads((data_dir() / "shop.toml").read_text(encoding="utf-8"))
+    return read_table("shop.toml")
 
 
 def messages(part: str) -> list[Message]:

@@ -17,11 +17,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 
-from labkit.bench.footprint import footprint, other_load
 from labkit.bench.results import Engine, summary, without_nan
 from labkit.bench.serving import Plan, ignore_eos, one_round
 from labkit.bench.stats import Range, over_rounds
 from labkit.errors import EngineError, LabkitError, UnknownModel
+from labkit.footprint import footprint, other_load
 from labkit.progress import Progress, silent
 
 __all__ = ["Comparison", "Ratio", "compare", "ratios"]

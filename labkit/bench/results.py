@@ -13,9 +13,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from labkit.bench.footprint import Footprint
 from labkit.bench.load import Answer
 from labkit.bench.stats import Range, Spread, over_rounds, spread
+from labkit.footprint import Footprint
 
 __all__ = ["TIMES", "Engine", "Level", "Round", "summary", "without_nan"]
 
@@ -143,7 +143,7 @@ def summary(
         levels=tuple(_sum_up([one for one in rounds if one.level == level]) for level in _levels(rounds)),
         start_seconds=over_rounds(starts) if starts else None,
         memory_started=memory[0] if memory else None,
-        memory_most=max(known, key=lambda one: one.pss_bytes or one.rss_bytes) if known else None,
+        memory_most=max(known, key=lambda one: one.bytes) if known else None,
         threads=threads,
         replayed=getattr(endpoint, "replayed", ""),
     )

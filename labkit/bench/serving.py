@@ -28,10 +28,10 @@ from __future__ import annotations
 import collections
 from dataclasses import dataclass
 
-from labkit.bench.footprint import footprint
 from labkit.bench.load import Target, run
 from labkit.bench.prompts import prompts
 from labkit.bench.results import Engine, Round, summary
+from labkit.footprint import footprint
 from labkit.progress import Progress, silent
 
 __all__ = ["Plan", "ignore_eos", "measure", "one_round", "warm_up"]

@@ -18,7 +18,6 @@ import itertools
 import math
 import statistics
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -27,7 +26,7 @@ from typing import Any
 from labkit.costs import Prices, break_even_tasks, prices
 from labkit.deploy.span import FIX, Span
 from labkit.errors import ConfigError
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = ["Assumptions", "Capacity", "Span", "Speed", "capacity", "erlang_c", "table", "variation"]
 
@@ -62,7 +61,7 @@ def _rate(amount: float, took: Any) -> Span:
 @cache
 def table() -> dict[str, dict[str, dict[str, Any]]]:
     """Return data/capacity.toml: "assume" and "result", each name -> unit, says, and the rest."""
-    return tomllib.loads((data_dir() / "capacity.toml").read_text(encoding="utf-8"))
+    return read_table("capacity.toml")
 
 
 @dataclass(frozen=True)

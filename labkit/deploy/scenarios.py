@@ -12,7 +12,6 @@ Taught in notebook 12, section "Presets".
 from __future__ import annotations
 
 import functools
-import tomllib
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -118,4 +117,4 @@ def _options(engine: Engine, settings: Settings) -> list[list[str]]:
 
 @functools.cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads((paths.data_dir() / "scenarios.toml").read_text(encoding="utf-8"))
+    return paths.read_table("scenarios.toml")

@@ -10,7 +10,6 @@ Explained in README.md, section "The command".
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import asdict, dataclass
 from functools import cache
 
@@ -130,4 +129,4 @@ def _clock(minutes: int) -> str:
 
 @cache
 def _table(name: str) -> dict:
-    return tomllib.loads((paths.data_dir() / f"{name}.toml").read_text(encoding="utf-8"))
+    return paths.read_table(f"{name}.toml")

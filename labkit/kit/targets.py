@@ -12,7 +12,6 @@ from __future__ import annotations
 import platform
 import re
 import sys
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -130,7 +129,7 @@ def _tags(python: str, systems: tuple[str, ...]) -> frozenset:
 @cache
 def platforms() -> dict[str, dict]:
     """Return the platforms that a kit can be for, by name (data/kit.toml)."""
-    return tomllib.loads((paths.data_dir() / "kit.toml").read_text(encoding="utf-8"))["platforms"]
+    return paths.read_table("kit.toml")["platforms"]
 
 
 def here() -> Target:

@@ -13,7 +13,6 @@ Taught in notebook 10, section "The checklists".
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from typing import Any
 from labkit.errors import ConfigError, LabkitError
 from labkit.operate.checking import CHECKS, FAIL, NOT_CHECKABLE, PASS
 from labkit.operate.service import Place, Service
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.progress import Progress, silent
 
 __all__ = ["Item", "Result", "items", "look", "run", "table"]
@@ -63,7 +62,7 @@ def items() -> list[Item]:
 
     Taught in notebook 10, section "The checklists".
     """
-    rows = tomllib.loads((data_dir() / "checklists.toml").read_text(encoding="utf-8"))["item"]
+    rows = read_table("checklists.toml")["item"]
     found = [Item(**{**row, "where": tuple(row["where"])}) for row in rows]
     for item in found:
         if bool(item.check) == bool(item.why_not):

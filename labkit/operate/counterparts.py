@@ -10,7 +10,6 @@ Taught in notebook 11, section "What became of the original".
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
@@ -50,7 +49,7 @@ def counterparts() -> list[Counterpart]:
 
     Taught in notebook 11, section "What became of the original".
     """
-    found = tomllib.loads((paths.data_dir() / "monitoring.toml").read_text(encoding="utf-8"))
+    found = paths.read_table("monitoring.toml")
     return [Counterpart(**row) for row in found["part"]]
 
 

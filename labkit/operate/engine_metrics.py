@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import time
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -47,7 +46,7 @@ class Reading:
 @cache
 def table() -> dict[str, dict[str, dict]]:
     """Return data/metrics.toml: section, name, what it is. Taught in notebook 11, section "What an engine tells"."""
-    return tomllib.loads((paths.data_dir() / "metrics.toml").read_text(encoding="utf-8"))
+    return paths.read_table("metrics.toml")
 
 
 def read(endpoint: Endpoint, timeout: float = 5.0) -> Reading:

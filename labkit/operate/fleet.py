@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labkit.errors import Expired, OverBudget, UnknownModel
+from labkit.footprint import memory_of
 from labkit.operate.forward_clock import Clock, ForwardClock
 
 __all__ = ["Fleet", "used_bytes"]
@@ -276,16 +277,10 @@ def used_bytes(endpoint: Any) -> int | None:
 
     Taught in notebook 10, section "Too many".
     """
-    import psutil
-
     if endpoint.process is None:
         return None
-    total = 0
-    for process in endpoint.process.family():
-        with contextlib.suppress(psutil.Error):
-            memory = process.memory_full_info()
-            total += getattr(memory, "pss", memory.rss)
-    return total or None
+    found = memory_of(endpoint.process.family())
+    return found and found.bytes
 
 
 def _connect(**wish: Any) -> Any:

@@ -10,14 +10,13 @@ Explained in README.md, section "The command".
 from __future__ import annotations
 
 import random
-import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labkit.operate.guard_rates import corpus
 from labkit.operate.injection import folded, found
 from labkit.operate.injection_score import BUCKETS, LONGEST, features
-from labkit.paths import data_dir
+from labkit.paths import data_dir, read_table
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,7 +30,7 @@ FALSE_ALARMS = 0.08  # of harmless texts not seen before, most of them chosen to
 
 def training_texts() -> list[tuple[str, bool, str]]:
     """Return (text, whether it is an attack, where it is from: "written" for this, "dev" or "book")."""
-    table = tomllib.loads((data_dir() / "guard_training.toml").read_text(encoding="utf-8"))
+    table = read_table("guard_training.toml")
     written = [(text, label == "attack", "written") for label in ("attack", "benign") for text in table[label]]
     seen = [one for one in corpus("dev") if one.place in ("input", "tool result")]
     kinds = ("injection", "ordinary", "hard", "unicode")

@@ -8,11 +8,10 @@ At work in notebook 10, section "What comes in and what goes out".
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = ["Pattern", "patterns"]
 
@@ -35,7 +34,7 @@ class Pattern:
 @cache
 def patterns(kind: str) -> tuple[Pattern, ...]:
     """Return the rows of `kind`: "injection", "pii", "credential" or "record"."""
-    table = tomllib.loads((data_dir() / "guard_patterns.toml").read_text(encoding="utf-8"))
+    table = read_table("guard_patterns.toml")
     return tuple(_pattern(row) for row in table[kind])
 
 

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import re
 import time
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from labkit.agents.choice import choose
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.tools.vectors import alike
 from labkit.tools.words import content
 
@@ -147,7 +146,7 @@ def specialists() -> list[Specialist]:
 @cache
 def table() -> dict:
     """Return data/orchestration.toml. Taught in notebook 09, section "A manager"."""
-    return tomllib.loads((data_dir() / "orchestration.toml").read_text(encoding="utf-8"))
+    return read_table("orchestration.toml")
 
 
 def _near(asked: Sequence[str], own: Sequence[str]) -> float:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import collections
 import math
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -25,7 +24,7 @@ from pathlib import Path
 from labkit import catalog, hardware
 from labkit.backends import Endpoint, Settings
 from labkit.errors import LabkitError
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.progress import Progress, silent
 from labkit.quantize.agreement import Agreement, agreement
 from labkit.quantize.forms import Form, form, forms
@@ -150,7 +149,7 @@ def formats(
 
 def questions() -> list[str]:
     """Return the fixed questions of data/questions.toml."""
-    return tomllib.loads((data_dir() / "questions.toml").read_text(encoding="utf-8"))["questions"]
+    return read_table("questions.toml")["questions"]
 
 
 def _with_reference(wanted: Sequence[str]) -> list[Form]:

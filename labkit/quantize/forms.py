@@ -11,7 +11,6 @@ Taught in notebook 03, section "The same model in other formats".
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from labkit import catalog, convert
 from labkit.backends import BACKENDS, Endpoint, Settings, llamacpp
 from labkit.errors import ConfigError, EngineMissing
 from labkit.nearest import meant
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.progress import Progress, silent
 from labkit.quantize.serve import level_file
 
@@ -89,5 +88,5 @@ def form(name: str) -> Form:
 
 @cache
 def _table() -> dict[str, Form]:
-    rows = tomllib.loads((data_dir() / "formats.toml").read_text(encoding="utf-8"))["form"]
+    rows = read_table("formats.toml")["form"]
     return {row["id"]: Form(**row) for row in rows}

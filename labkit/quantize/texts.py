@@ -12,7 +12,6 @@ At work in notebook 03, section "The ladder".
 from __future__ import annotations
 
 import hashlib
-import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +47,7 @@ class Text:
 
 def texts() -> dict[str, Text]:
     """Return the texts that are known by name."""
-    rows = tomllib.loads((paths.data_dir() / "text" / "texts.toml").read_text(encoding="utf-8"))
+    rows = paths.read_table("text/texts.toml")
     return {name: Text(name, **row) for name, row in rows.items()}
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from labkit.errors import ConfigError
-from labkit.paths import data_dir
+from labkit.paths import data_dir, read_table
 from labkit.tools.tool import Tool
 
 __all__ = ["HALVES", "KINDS", "Item", "items", "right_arguments", "same", "toolbox"]
@@ -58,7 +57,7 @@ def toolbox(half: str) -> dict[str, Tool]:
     Taught in notebook 04, section "Two stages".
     """
     _check(half)
-    rows = tomllib.loads((data_dir() / "tool_items" / "tools.toml").read_text(encoding="utf-8"))
+    rows = read_table("tool_items/tools.toml")
     return {name: _tool(name, row) for name, row in rows.items() if row["half"] == half}
 
 

@@ -10,10 +10,9 @@ Taught in notebook 04, section "Two stages".
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache, lru_cache
 
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.tools.plan import Plan, Request
 from labkit.tools.tool import Tool
 from labkit.tools.vectors import alike
@@ -45,7 +44,7 @@ def odds(tool: Tool, request: Request, plan: Plan) -> float:
 
 @cache
 def _weights() -> dict[str, float]:
-    return tomllib.loads((data_dir() / "tool_weights.toml").read_text(encoding="utf-8"))
+    return read_table("tool_weights.toml")
 
 
 def signs(tool: Tool, request: Request, plan: Plan) -> list[float]:

@@ -6,10 +6,9 @@ Taught in notebook 04, section "Two stages".
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache, lru_cache
 
-from labkit.paths import data_dir
+from labkit.paths import read_table
 
 __all__ = ["content", "split_name", "stem", "table", "words"]
 
@@ -42,7 +41,7 @@ def table(name: str) -> dict | frozenset:
 
 @cache
 def _tables() -> dict:
-    return tomllib.loads((data_dir() / "tool_words.toml").read_text(encoding="utf-8"))
+    return read_table("tool_words.toml")
 
 
 @lru_cache(4096)

@@ -11,12 +11,11 @@ Taught in notebook 03, section "The same model in other formats".
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.widgets.look import escape, page
 from labkit.widgets.runtime_chooser import facts, holds
 
@@ -120,4 +119,4 @@ def _html(row: Row) -> str:
 
 @cache
 def _table() -> list[dict]:
-    return tomllib.loads((data_dir() / "runtimes.toml").read_text(encoding="utf-8"))["hardware"]
+    return read_table("runtimes.toml")["hardware"]

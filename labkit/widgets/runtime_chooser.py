@@ -11,14 +11,13 @@ section "Choose".
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
 from labkit.errors import ConfigError
-from labkit.paths import data_dir
+from labkit.paths import read_table
 from labkit.widgets.look import Card, escape, page, saved_note
 
 if TYPE_CHECKING:
@@ -259,9 +258,9 @@ def _first_text(one: Engine) -> float | None:
 
 def _memory(one: Engine) -> float | None:
     most = one.memory_most
-    return most and (most.pss_bytes or most.rss_bytes) / 1e6
+    return most and most.bytes / 1e6
 
 
 @cache
 def _table() -> dict[str, list[dict]]:
-    return tomllib.loads((data_dir() / "runtimes.toml").read_text(encoding="utf-8"))
+    return read_table("runtimes.toml")

@@ -165,7 +165,7 @@ def _facts(engine: Engine) -> str:
     if engine.start_seconds:
         parts.append(f"started in {engine.start_seconds.median:.1f} s")
     if engine.memory_most:
-        bytes_ = engine.memory_most.pss_bytes or engine.memory_most.rss_bytes
+        bytes_ = engine.memory_most.bytes
         parts.append(f"{bytes_ / 2**20:.0f} MiB at most")
     if engine.ignore_eos != "honoured":
         parts.append(f"ignore_eos {engine.ignore_eos}: answers may end early")

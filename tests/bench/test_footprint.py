@@ -6,7 +6,7 @@ import sys
 import psutil
 from scripted_stream import ROLE, end, scripted, text
 
-from labkit.bench.footprint import PeakMemory, footprint, memory_of
+from labkit.footprint import PeakMemory, footprint, memory_of
 
 ANSWER = [ROLE, text("Once"), end(tokens=1, prompt=1)]
 MB = 10**6

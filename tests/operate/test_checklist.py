@@ -88,7 +88,7 @@ def test_an_item_with_neither_check_nor_reason_is_refused(tmp_path, monkeypatch)
     (tmp_path / "checklists.toml").write_text(
         '[[item]]\nid = "a"\ngroup = "g"\nsays = "s"\nwhere = []\n', encoding="utf-8"
     )
-    monkeypatch.setattr(checklist, "data_dir", lambda: tmp_path)
+    monkeypatch.setattr(paths, "data_dir", lambda: tmp_path)
     with pytest.raises(ConfigError, match="'a'"):
         items()
 

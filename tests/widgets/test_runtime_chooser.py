@@ -10,11 +10,11 @@ import pytest
 
 from labkit import hardware
 from labkit.backends import BACKENDS, Capability
-from labkit.bench.footprint import Footprint
 from labkit.bench.results import Engine, Level
 from labkit.bench.stats import Range, spread
 from labkit.conformance import CHECKS, Result
 from labkit.errors import ConfigError
+from labkit.footprint import Footprint
 from labkit.hardware import Fact, Gpu
 from labkit.widgets.runtime_chooser import (
     FIGURES,

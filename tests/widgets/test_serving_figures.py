@@ -6,9 +6,9 @@ import pytest
 
 from labkit.backends.base import Endpoint
 from labkit.bench.compare import ratios
-from labkit.bench.footprint import Footprint
 from labkit.bench.load import Answer
 from labkit.bench.results import Round, summary
+from labkit.footprint import Footprint
 from labkit.widgets.serving import (
     HUES,
     SIGNS,

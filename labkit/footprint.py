@@ -34,6 +34,11 @@ class Footprint:
     pss_bytes: int | None
     processes: int
 
+    @property
+    def bytes(self) -> int:
+        """The best figure there is: pss where the system says it, else rss."""
+        return self.rss_bytes if self.pss_bytes is None else self.pss_bytes
+
 
 def footprint(endpoint) -> Footprint | None:
     """Return the memory of the process that listens at `endpoint`, and of its children; None if it is not to be seen.
@@ -81,7 +86,7 @@ class PeakMemory:
     def _watch(self) -> None:
         while not self._ended.is_set():
             if now := memory_of(_family(self.pid)):
-                self.bytes = max(self.bytes, now.rss_bytes if now.pss_bytes is None else now.pss_bytes)
+                self.bytes = max(self.bytes, now.bytes)
             self._ended.wait(self.every_s)
 
 
