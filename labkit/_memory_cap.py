@@ -36,6 +36,7 @@ class MemoryCap:
         self._version, above = next((one for one in levels if (one[1] / "memory.stat").exists()), (0, ROOT))
         if not self._version:
             raise _cannot("This system shows no control group for memory")
+        _sweep(above)
         self._folder = above / f"labkit-{os.getpid()}-{time.monotonic_ns()}"
         try:
             self._folder.mkdir()
@@ -69,6 +70,15 @@ class MemoryCap:
             except OSError:
                 time.sleep(0.1)
         return None
+
+
+def _sweep(above: Path) -> None:
+    """Remove the groups of runs that were killed and could not remove them: their process is gone, and they are empty."""
+    for left in above.glob("labkit-*-*"):
+        owner = left.name.split("-")[1]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            with contextlib.suppress(OSError):  # somebody still runs in it
+                left.rmdir()
 
 
 def _cannot(why: str) -> CourseError:

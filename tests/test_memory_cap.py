@@ -51,6 +51,19 @@ def test_one_that_keeps_within_is_left_alone(caps):
     assert status_of_a_child_under(600 * MB)[:2] == (0, 0)
 
 
+def test_what_a_killed_run_left_is_removed_by_the_next_one(caps):
+    pause = "from labkit._memory_cap import MemoryCap\nwith MemoryCap(10**8) as cap: print(cap._folder, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", pause], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        left = Path(run.stdout.readline().strip())
+        with MemoryCap(100 * MB):
+            assert left.is_dir(), "its run goes on"
+        run.kill()
+    with MemoryCap(100 * MB):
+        assert not left.exists()
+
+
 def test_a_notebook_whose_engine_was_ended_is_red(caps, tmp_path):
     code = (
         "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'bytearray(b\"x\") * 900_000_000']).returncode"

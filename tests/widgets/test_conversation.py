@@ -42,7 +42,8 @@ def test_it_changes_piece_by_piece():
 
 
 def test_stop_keeps_what_came_and_hangs_up():
-    with ChatServer(["first "] + ["more "] * 2000) as server:
+    long = "more " * 4000  # 40 MB in all: no socket's buffers take that, so the server has to notice who hung up
+    with ChatServer(["first "] + [long] * 2000) as server:
         server.gate.clear()
         talk = Conversation(server.endpoint())
         turn = talk.start("A long one, please.")
