@@ -44,7 +44,7 @@ def opened(open_lab, server):
 def test_every_kind_of_control_and_light_and_dark(opened, artifacts):
     lab = opened(*CONTROLS)
     used = by_keyboard.walk(lab)
-    assert used == {"choose": 2, "move": 3, "play": 2, "unfold": 1, "ask": 0, "press": 1, "follow": 0}
+    assert used == {"choose": 2, "move": 4, "play": 2, "unfold": 1, "ask": 0, "press": 1, "follow": 0}
     assert lab.page.locator(".modebar-btn").count() and not lab.page.locator("[data-title*='hare']").count()
     assert lab.screenshot(artifacts / "keys-light.png") == []
     lab.darken()
