@@ -70,6 +70,6 @@ def fit(
     from labkit.paths import data_dir
 
     file = to or data_dir() / "guard_weights.npz"
-    complain("Learning, some ten seconds …")
+    complain("Learning, some seconds …")
     guard_fit.write(guard_fit.fit(), file)
     print_out(f"wrote {file}; now: labkit guards eval")
