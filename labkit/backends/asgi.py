@@ -21,6 +21,8 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_BODY = 16 * 2**20  # bytes of a request: far more than any context window holds
+# Clients give up a connection after five idle seconds; a server that did so too would meet some of them at the door.
+IDLE_S = 75
 GOODBYE_S = 1  # how long answers that are being written may go on once the server is told to stop
 
 
@@ -85,7 +87,7 @@ class LoopbackServer:
         self.port = self._socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}"
         quiet = {"log_level": "critical", "access_log": False, "server_header": False, "date_header": False}
-        config = uvicorn.Config(app, **quiet, ws="none", timeout_graceful_shutdown=GOODBYE_S)
+        config = uvicorn.Config(app, **quiet, ws="none", timeout_keep_alive=IDLE_S, timeout_graceful_shutdown=GOODBYE_S)
         self._server = uvicorn.Server(config)
         sockets = {"sockets": [self._socket]}
         self._thread = threading.Thread(target=self._server.run, kwargs=sockets, name="labkit server", daemon=True)

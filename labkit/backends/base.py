@@ -21,13 +21,12 @@ from functools import cached_property
 
 from labkit.backends.answer import Reply, Stream
 from labkit.backends.capabilities import Capabilities, refuse_ignored_parameters
+from labkit.backends.loopback import one_request_each
 from labkit.errors import ContextTooLong, EngineDied, EngineMissing, EngineTimeout, LabkitError, Refused
 
 Messages = str | Sequence[dict]
 DEFAULTS = {"temperature": 0.0, "max_tokens": 256}
-# Engines hang up on a connection that was idle for five seconds, and so does the client by default: whoever asks again after just
-# five seconds could meet the door as it closes, and read that the engine died.
-IDLE_S = 2.0
+MOST_CONNECTIONS = 1000  # as the openai client has it by default
 
 
 @dataclass(eq=False)
@@ -172,9 +171,7 @@ class Endpoint:
 
 def _transport() -> dict:
     """Options of the HTTP client. No HTTP_PROXY: it must not send a request for this machine somewhere else."""
-    import httpx2
-
-    return {"trust_env": False, "limits": httpx2.Limits(max_connections=1000, keepalive_expiry=IDLE_S)}
+    return {"trust_env": False, "limits": one_request_each(MOST_CONNECTIONS)}
 
 
 class _TranslatedErrors:

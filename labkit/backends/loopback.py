@@ -17,6 +17,19 @@ from labkit.errors import EngineStartError, Refused
 LOOPBACK = ("127.0.0.1", "localhost", "::1")  # this machine's names for itself
 
 
+def one_request_each(most: int | None = None):
+    """Return httpx2.Limits for clients of a server on this machine: at most `most` connections at once, none used twice.
+
+    llama.cpp hangs up after a stream without saying so, other engines after some idle seconds. Whoever asks again on such a
+    connection at that moment reads that the engine died; a new one takes a fraction of a millisecond here.
+
+    At work in notebook 00, section "The first answer".
+    """
+    import httpx2
+
+    return httpx2.Limits(max_connections=most, max_keepalive_connections=0)
+
+
 def get(address: str, path: str, api_key: str = "", timeout: float = 10) -> tuple[int, str]:
     """Return (status, body) of GET `address` + `path`. Raises OSError when nothing answers within `timeout` seconds."""
     return _request("GET", address, path, None, api_key, timeout)

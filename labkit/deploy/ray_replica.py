@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from labkit.backends.loopback import one_request_each
 from labkit.errors import EngineDied
 
 __all__ = ["Replica", "stay_on_loopback"]
@@ -56,9 +57,8 @@ class Replica:
         import httpx2
 
         if self.client is None:
-            limits = httpx2.Limits(max_connections=None)
             timeout = httpx2.Timeout(None, connect=10)
-            self.client = httpx2.AsyncClient(trust_env=False, timeout=timeout, limits=limits)
+            self.client = httpx2.AsyncClient(trust_env=False, timeout=timeout, limits=one_request_each())
         return self.client
 
     def _end_with_the_engine(self) -> None:

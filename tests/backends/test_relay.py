@@ -48,6 +48,16 @@ def test_plain_and_streamed_answers_pass():
         assert chunks[-1].usage.completion_tokens == 3
 
 
+def test_an_engine_that_hangs_up_after_each_answer_is_no_dead_one():
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nParis"
+    with (
+        bad_servers.serving(answer, hold=0.3) as address,
+        LoopbackServer(relay_app(address, key="mine")) as server,
+        httpx2.Client(headers=MINE, trust_env=False) as http,
+    ):
+        assert [http.get(f"{server.address}/answer").text for _ in range(3)] == ["Paris"] * 3
+
+
 def test_pieces_pass_before_the_answer_is_whole():
     gate = threading.Semaphore(1)
     with relayed(Scripted(gate=gate)) as (_, client):

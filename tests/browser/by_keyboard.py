@@ -38,6 +38,8 @@ LEFT_OUT = """kinds => [...document.querySelectorAll(Object.values(kinds).join()
 UNSEEN = "() => [...window.unseen].map(e => e.outerHTML.slice(0, 120))"
 STATE = """() => { const e = document.activeElement;
   return e.value ?? e.ariaValueText ?? e.ariaValueNow ?? e.parentElement.open?.toString(); }"""
+# A figure moves to the slider's step when the browser next draws; what is pressed sooner than any hand could is undone by that.
+DRAWN = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 FRAME = "() => document.activeElement.closest('.js-plotly-plot').querySelector('.slider-label').textContent"
 
 
@@ -86,6 +88,7 @@ def _use(lab, kind: str, text: str) -> None:
         press("ArrowRight")
         if lab.page.evaluate(STATE) == before:  # it stood at its end
             press("ArrowLeft")
+        lab.page.evaluate(DRAWN)
     elif kind == "unfold":
         press("Enter")
     elif kind == "play":

@@ -19,13 +19,14 @@ def main():
     sys.path.insert(0, str(Path(__file__).parents[3]))  # the same labkit as the parent's, whichever is installed
     import uvicorn
 
-    from labkit.backends.asgi import listen
+    from labkit.backends.asgi import IDLE_S, listen
     from labkit.backends.bridge.face import face
 
     options = json.loads(os.environ.pop("LABKIT_BRIDGE"))
     engine = import_module(options["engine"]).load(options)
     app = face(engine, options["alias"], options["api_key"])
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", server_header=False)
+    quiet = {"access_log": False, "lifespan": "off", "server_header": False, "timeout_keep_alive": IDLE_S}
+    config = uvicorn.Config(app, log_level="warning", **quiet)
     with listen(0) as listener:
         # In a thread, uvicorn leaves the signals alone: TERM ends the process at once, in the middle of a token.
         serving = threading.Thread(target=uvicorn.Server(config).run, kwargs={"sockets": [listener]}, daemon=True)
