@@ -74,9 +74,11 @@ class MemoryCap:
 
 def _sweep(above: Path) -> None:
     """Remove the groups of runs that were killed and could not remove them: their process is gone, and they are empty."""
+    import psutil
+
     for left in above.glob("labkit-*-*"):
         owner = left.name.split("-")[1]
-        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
             with contextlib.suppress(OSError):  # somebody still runs in it
                 left.rmdir()
 

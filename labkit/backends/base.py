@@ -21,7 +21,7 @@ from functools import cached_property
 
 from labkit.backends.answer import Reply, Stream
 from labkit.backends.capabilities import Capabilities, refuse_ignored_parameters
-from labkit.backends.loopback import one_request_each
+from labkit.backends.loopback import transport
 from labkit.errors import ContextTooLong, EngineDied, EngineMissing, EngineTimeout, LabkitError, Refused
 
 Messages = str | Sequence[dict]
@@ -62,7 +62,7 @@ class Endpoint:
         """Return a plain `openai.AsyncOpenAI` client (a new one each time: it belongs to the event loop that uses it)."""
         import openai
 
-        http = openai.DefaultAsyncHttpxClient(**_transport())
+        http = openai.DefaultAsyncHttpxClient(**transport(MOST_CONNECTIONS))
         return openai.AsyncOpenAI(http_client=http, **self._client_options())
 
     def chat_client(self, *, layer: bool = True, **options):
@@ -148,7 +148,9 @@ class Endpoint:
     def _client(self):
         import openai
 
-        return openai.OpenAI(http_client=openai.DefaultHttpxClient(**_transport()), **self._client_options())
+        return openai.OpenAI(
+            http_client=openai.DefaultHttpxClient(**transport(MOST_CONNECTIONS)), **self._client_options()
+        )
 
     @cached_property
     def _create(self):
@@ -167,11 +169,6 @@ class Endpoint:
 
     def _translated_errors(self) -> _TranslatedErrors:
         return _TranslatedErrors(self)
-
-
-def _transport() -> dict:
-    """Options of the HTTP client. No HTTP_PROXY: it must not send a request for this machine somewhere else."""
-    return {"trust_env": False, "limits": one_request_each(MOST_CONNECTIONS)}
 
 
 class _TranslatedErrors:

@@ -17,17 +17,18 @@ from labkit.errors import EngineStartError, Refused
 LOOPBACK = ("127.0.0.1", "localhost", "::1")  # this machine's names for itself
 
 
-def one_request_each(most: int | None = None):
-    """Return httpx2.Limits for clients of a server on this machine: at most `most` connections at once, none used twice.
+def transport(most: int | None = None) -> dict:
+    """Return options of an httpx2 client for this machine: no proxy, at most `most` connections at once, none used twice.
 
-    llama.cpp hangs up after a stream without saying so, other engines after some idle seconds. Whoever asks again on such a
-    connection at that moment reads that the engine died; a new one takes a fraction of a millisecond here.
+    HTTP_PROXY could send a request for this machine somewhere else. And llama.cpp hangs up after a stream without saying so,
+    other engines after some idle seconds: whoever asks again on such a connection at that moment reads that the engine died. A
+    new one takes a fraction of a millisecond here.
 
     At work in notebook 00, section "The first answer".
     """
     import httpx2
 
-    return httpx2.Limits(max_connections=most, max_keepalive_connections=0)
+    return {"trust_env": False, "limits": httpx2.Limits(max_connections=most, max_keepalive_connections=0)}
 
 
 def get(address: str, path: str, api_key: str = "", timeout: float = 10) -> tuple[int, str]:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from labkit.backends.asgi import Locked, LoopbackServer, send_error, until_gone
 from labkit.backends.base import Endpoint
-from labkit.backends.loopback import one_request_each
+from labkit.backends.loopback import transport
 
 __all__ = ["Exchange", "LoopbackServer", "relay_app"]
 
@@ -93,9 +93,8 @@ class _Relay:
     async def _live(self, receive, send) -> None:
         import httpx2
 
-        # trust_env=False: a request for this machine must never go through a proxy. An answer may take any time.
-        options = {"trust_env": False, "timeout": httpx2.Timeout(None, connect=10), "limits": one_request_each()}
-        async with httpx2.AsyncClient(**options) as self.client:
+        any_time = httpx2.Timeout(None, connect=10)
+        async with httpx2.AsyncClient(timeout=any_time, **transport()) as self.client:
             await receive()
             await send({"type": "lifespan.startup.complete"})
             await receive()

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from labkit.backends.loopback import one_request_each
+from labkit.backends.loopback import transport
 from labkit.errors import EngineDied
 
 __all__ = ["Replica", "stay_on_loopback"]
@@ -58,7 +58,7 @@ class Replica:
 
         if self.client is None:
             timeout = httpx2.Timeout(None, connect=10)
-            self.client = httpx2.AsyncClient(trust_env=False, timeout=timeout, limits=one_request_each())
+            self.client = httpx2.AsyncClient(timeout=timeout, **transport())
         return self.client
 
     def _end_with_the_engine(self) -> None:

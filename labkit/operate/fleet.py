@@ -280,7 +280,7 @@ def used_bytes(endpoint: Any) -> int | None:
     if endpoint.process is None:
         return None
     found = memory_of(endpoint.process.family())
-    return found and found.bytes
+    return (found.bytes or None) if found else None
 
 
 def _connect(**wish: Any) -> Any:
